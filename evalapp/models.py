@@ -1,0 +1,330 @@
+"""Every table: the trial's data dictionary."""
+
+import secrets
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    CheckConstraint,
+    Date,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from evalapp.db import Base, UtcDateTime
+
+ROLES = ("practitioner", "manager", "leader", "parent", "young_person", "facilitator", "observer")
+STAFF_ROLES = ("admin", "evaluator", "coordinator", "funder")
+WAVES = ("baseline", "before", "after", "month3", "month12")
+NATIONS = ("england", "wales", "scotland", "northern_ireland")
+MODES = ("own_link", "tablet", "paper", "interviewer", "file")
+
+
+def random_id() -> str:
+    """A key that tells nothing: not order, not time (64 random bits)."""
+    return secrets.token_hex(8)
+
+
+def one_of(column: str, values: tuple[str, ...]) -> CheckConstraint:
+    listed = ", ".join(f"'{value}'" for value in values)
+    return CheckConstraint(f"{column} IN ({listed})", name=f"{column}_known")
+
+
+class Trial(Base):
+    """One trial: its design, its plan as data, when results may be seen by arm, and its disclosure threshold."""
+
+    __tablename__ = "trial"
+    id: Mapped[str] = mapped_column(String(16), primary_key=True, default=random_id)
+    slug: Mapped[str] = mapped_column(String(40), unique=True)
+    title: Mapped[str] = mapped_column(String(200))
+    kind: Mapped[str] = mapped_column(String(8), default="live")
+    design: Mapped[str] = mapped_column(String(16), default="randomised")
+    planned_sites: Mapped[int | None] = mapped_column(Integer)
+    targets: Mapped[dict[str, int]] = mapped_column(JSON, default=dict)  # people expected to be recruited, by what
+    plan: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)  # parsed by analysis.plan
+    results_open_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    threshold: Mapped[int] = mapped_column(Integer, default=10)
+    text_reader: Mapped[str | None] = mapped_column(String(200))  # who reads free text; no reader, no boxes
+    arms: Mapped[list["Arm"]] = relationship(order_by="Arm.position")
+    waves: Mapped[list["Wave"]] = relationship(order_by="Wave.position")
+    __table_args__ = (
+        one_of("kind", ("live", "demo")),
+        one_of("design", ("randomised", "nonrandomised")),
+        CheckConstraint("threshold >= 5", name="threshold_floor"),
+    )
+
+
+class Arm(Base):
+    """One arm of a trial; exactly one is the treatment the contrast is for."""
+
+    __tablename__ = "arm"
+    id: Mapped[str] = mapped_column(String(16), primary_key=True, default=random_id)
+    trial_id: Mapped[str] = mapped_column(ForeignKey("trial.id"))
+    code: Mapped[str] = mapped_column(String(40))
+    label: Mapped[str] = mapped_column(String(80))
+    is_treatment: Mapped[bool] = mapped_column(Boolean)
+    position: Mapped[int] = mapped_column(Integer, default=0)
+    __table_args__ = (UniqueConstraint("trial_id", "code"), UniqueConstraint("trial_id", "is_treatment"))
+
+
+class Site(Base):
+    """One cluster: a safeguarding partnership, board or committee; its nation decides its terms."""
+
+    __tablename__ = "site"
+    id: Mapped[str] = mapped_column(String(16), primary_key=True, default=random_id)
+    trial_id: Mapped[str] = mapped_column(ForeignKey("trial.id"))
+    name: Mapped[str] = mapped_column(String(120))
+    nation: Mapped[str] = mapped_column(String(20), default="england")
+    joined_on: Mapped[date | None] = mapped_column(Date)
+    __table_args__ = (UniqueConstraint("trial_id", "name"), one_of("nation", NATIONS))
+
+
+class Allocation(Base):
+    """Which arm a site was given, how and when: written once, never changed (triggers refuse it)."""
+
+    __tablename__ = "allocation"
+    site_id: Mapped[str] = mapped_column(ForeignKey("site.id"), primary_key=True)
+    arm_id: Mapped[str] = mapped_column(ForeignKey("arm.id"))
+    scheme: Mapped[str] = mapped_column(String(20), default="complete")
+    stratum: Mapped[str | None] = mapped_column(String(80))
+    allocated_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    revealed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    __table_args__ = (one_of("scheme", ("complete", "stratified", "pairs", "constrained", "minimised", "none")),)
+
+
+class Review(Base):
+    """One case review at a site: the event people answer about. Its id is random, never a local reference."""
+
+    __tablename__ = "review"
+    id: Mapped[str] = mapped_column(String(16), primary_key=True, default=random_id)
+    site_id: Mapped[str] = mapped_column(ForeignKey("site.id"), index=True)
+    label: Mapped[str] = mapped_column(String(80))
+    review_type: Mapped[str | None] = mapped_column(String(80))
+    statutory: Mapped[bool | None] = mapped_column(Boolean)
+    outcome: Mapped[str] = mapped_column(String(12), default="not_recorded")
+    starts_on: Mapped[date | None] = mapped_column(Date)
+    ends_on: Mapped[date | None] = mapped_column(Date)
+    __table_args__ = (
+        UniqueConstraint("site_id", "label"),
+        one_of("outcome", ("not_recorded", "no_harm", "harm", "death")),
+        CheckConstraint("ends_on IS NULL OR starts_on IS NULL OR ends_on >= starts_on", name="ends_after_start"),
+    )
+
+
+class Person(Base):
+    """Someone taking part. No name, e-mail or telephone number is ever held here."""
+
+    __tablename__ = "person"
+    id: Mapped[str] = mapped_column(String(16), primary_key=True, default=random_id)
+    trial_id: Mapped[str] = mapped_column(ForeignKey("trial.id"), index=True)
+    pin_hash: Mapped[str | None] = mapped_column(String(200))  # for resuming with a PIN the person chose
+
+
+class Card(Base):
+    """A person's code: a selector to find it by and a hash of its secret; the code itself is never kept."""
+
+    __tablename__ = "card"
+    id: Mapped[str] = mapped_column(String(16), primary_key=True, default=random_id)
+    person_id: Mapped[str] = mapped_column(ForeignKey("person.id"), index=True)
+    selector: Mapped[str] = mapped_column(String(4), unique=True)
+    secret_hash: Mapped[str] = mapped_column(String(200))
+    revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class Membership(Base):
+    """A person's place in one review: role, agency and level of responsibility."""
+
+    __tablename__ = "membership"
+    id: Mapped[str] = mapped_column(String(16), primary_key=True, default=random_id)
+    person_id: Mapped[str] = mapped_column(ForeignKey("person.id"))
+    review_id: Mapped[str] = mapped_column(ForeignKey("review.id"), index=True)
+    role: Mapped[str] = mapped_column(String(20))
+    agency: Mapped[str | None] = mapped_column(String(40))
+    level: Mapped[str | None] = mapped_column(String(40))
+    __table_args__ = (UniqueConstraint("person_id", "review_id"), one_of("role", ROLES))
+
+
+class Wave(Base):
+    """A round of questionnaires and its window, in days from a review's start or end (both days included)."""
+
+    __tablename__ = "wave"
+    id: Mapped[str] = mapped_column(String(16), primary_key=True, default=random_id)
+    trial_id: Mapped[str] = mapped_column(ForeignKey("trial.id"))
+    code: Mapped[str] = mapped_column(String(20))
+    position: Mapped[int] = mapped_column(Integer)
+    anchor: Mapped[str] = mapped_column(String(8))
+    opens_day: Mapped[int] = mapped_column(Integer)
+    closes_day: Mapped[int] = mapped_column(Integer)
+    __table_args__ = (
+        UniqueConstraint("trial_id", "code"),
+        one_of("code", WAVES),
+        one_of("anchor", ("start", "end")),
+        CheckConstraint("closes_day >= opens_day", name="closes_after_opening"),
+    )
+
+
+class Assignment(Base):
+    """One questionnaire one person is asked to answer, and the days on which they can."""
+
+    __tablename__ = "assignment"
+    id: Mapped[str] = mapped_column(String(16), primary_key=True, default=random_id)
+    membership_id: Mapped[str] = mapped_column(ForeignKey("membership.id"))
+    wave_id: Mapped[str] = mapped_column(ForeignKey("wave.id"), index=True)
+    instrument: Mapped[str] = mapped_column(String(60))
+    version: Mapped[int] = mapped_column(Integer)
+    opens_on: Mapped[date] = mapped_column(Date)
+    closes_on: Mapped[date] = mapped_column(Date)
+    __table_args__ = (
+        UniqueConstraint("membership_id", "wave_id", "instrument"),
+        CheckConstraint("closes_on >= opens_on", name="closes_after_opening"),
+    )
+
+
+class Response(Base):
+    """One person's questionnaire: consent, state, and how it was given. No address, device or time of day."""
+
+    __tablename__ = "response"
+    id: Mapped[str] = mapped_column(String(16), primary_key=True, default=random_id)
+    assignment_id: Mapped[str] = mapped_column(ForeignKey("assignment.id"), unique=True)
+    instrument: Mapped[str] = mapped_column(String(60))
+    version: Mapped[int] = mapped_column(Integer)
+    language: Mapped[str] = mapped_column(String(8))
+    mode: Mapped[str] = mapped_column(String(12))
+    consent_version: Mapped[str] = mapped_column(String(20))
+    state: Mapped[str] = mapped_column(String(10), default="open")
+    submitted_on: Mapped[date | None] = mapped_column(Date)
+    receipt: Mapped[str | None] = mapped_column(String(20), unique=True)
+    basis: Mapped[str | None] = mapped_column(String(64))  # what was on the page when it was sent: a repeat is known by it
+    __table_args__ = (
+        one_of("mode", MODES),
+        one_of("state", ("open", "declined", "submitted")),
+        CheckConstraint("(state = 'submitted') = (receipt IS NOT NULL)", name="receipt_when_submitted"),
+        Index("ix_response_instrument_state", "instrument", "state"),
+        {"sqlite_with_rowid": False},  # no row order that tells who answered when
+    )
+
+
+class Answer(Base):
+    """One answer. A null value means shown and left blank; no row, never shown; a reason, a refusal."""
+
+    __tablename__ = "answer"
+    response_id: Mapped[str] = mapped_column(ForeignKey("response.id", ondelete="CASCADE"), primary_key=True)
+    item: Mapped[str] = mapped_column(String(40), primary_key=True)
+    value: Mapped[Any | None] = mapped_column(JSON(none_as_null=True))
+    reason: Mapped[str | None] = mapped_column(String(16))
+    __table_args__ = (
+        CheckConstraint("reason IS NULL OR value IS NULL", name="value_or_reason"),
+        CheckConstraint("reason IN ('prefer_not', 'not_applicable')", name="reason_known"),
+        {"sqlite_with_rowid": False},
+    )
+
+
+class FreeText(Base):
+    """Words a person wrote, encrypted; read by one audited function alone."""
+
+    __tablename__ = "free_text"
+    response_id: Mapped[str] = mapped_column(ForeignKey("response.id", ondelete="CASCADE"), primary_key=True)
+    item: Mapped[str] = mapped_column(String(40), primary_key=True)
+    sealed: Mapped[bytes] = mapped_column(LargeBinary)
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+
+class Score(Base):
+    """A scale's score of a submitted response: derived at submit, rebuilt by command, null when too little was answered."""
+
+    __tablename__ = "score"
+    response_id: Mapped[str] = mapped_column(ForeignKey("response.id", ondelete="CASCADE"), primary_key=True)
+    scale: Mapped[str] = mapped_column(String(40), primary_key=True)
+    value: Mapped[float | None] = mapped_column(Float)
+    __table_args__ = (Index("ix_score_scale", "scale"), {"sqlite_with_rowid": False})
+
+
+class ParticipantSession(Base):
+    """A participant's visit: found by the hash of its key; it knows what was answered in this visit, and shows no more."""
+
+    __tablename__ = "participant_session"
+    key_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    person_id: Mapped[str] = mapped_column(ForeignKey("person.id"))
+    assignment_id: Mapped[str | None] = mapped_column(ForeignKey("assignment.id"))
+    language: Mapped[str] = mapped_column(String(8), default="en")
+    mode: Mapped[str] = mapped_column(String(12), default="own_link")
+    seen: Mapped[list[str]] = mapped_column(JSON, default=list)  # item codes answered in this visit
+    last_seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    __table_args__ = (one_of("mode", MODES), {"sqlite_with_rowid": False})
+
+
+class StaffUser(Base):
+    """A member of staff. A password is kept as argon2id; an invitation as a hash with an end."""
+
+    __tablename__ = "staff_user"
+    id: Mapped[str] = mapped_column(String(16), primary_key=True, default=random_id)
+    email: Mapped[str] = mapped_column(String(254), unique=True)
+    role: Mapped[str] = mapped_column(String(12))
+    password_hash: Mapped[str | None] = mapped_column(String(200))
+    invitation_hash: Mapped[str | None] = mapped_column(String(64), unique=True)
+    invitation_ends_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    disabled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    __table_args__ = (one_of("role", STAFF_ROLES), CheckConstraint("email = lower(email)", name="email_lower"))
+
+
+class StaffSession(Base):
+    """A signed-in session, kept on the server and found by the hash of its key."""
+
+    __tablename__ = "staff_session"
+    key_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    user_id: Mapped[str] = mapped_column(ForeignKey("staff_user.id"), index=True)
+    started_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    last_seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+
+class Attempt(Base):
+    """A wrong code or password, counted against a keyed bucket for an hour and then forgotten."""
+
+    __tablename__ = "attempt"
+    id: Mapped[str] = mapped_column(String(16), primary_key=True, default=random_id)
+    bucket: Mapped[str] = mapped_column(String(64))
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+    __table_args__ = (Index("ix_attempt_bucket_at", "bucket", "at"),)
+
+
+class Audit(Base):
+    """What was done, by whom, to what and when, each row chained to the one before (triggers refuse any change)."""
+
+    __tablename__ = "audit"
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+    actor: Mapped[str] = mapped_column(String(40))
+    action: Mapped[str] = mapped_column(String(60))
+    object: Mapped[str] = mapped_column(String(80))
+    detail: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    previous_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    hash: Mapped[str] = mapped_column(String(64))
+
+
+class Release(Base):
+    """A numbered, suppressed snapshot: the only thing a funder ever sees (triggers refuse any change)."""
+
+    __tablename__ = "release"
+    id: Mapped[str] = mapped_column(String(16), primary_key=True, default=random_id)
+    trial_id: Mapped[str] = mapped_column(ForeignKey("trial.id"))
+    number: Mapped[int] = mapped_column(Integer)
+    published_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    published_by: Mapped[str] = mapped_column(String(40))
+    content: Mapped[str] = mapped_column(Text)  # canonical JSON, so that its hash can be checked
+    withheld: Mapped[str] = mapped_column(Text, default="{}")  # exact numbers of people behind it, for the next release's check; never shown
+    sha256: Mapped[str] = mapped_column(String(64))
+    __table_args__ = (UniqueConstraint("trial_id", "number"), CheckConstraint("number > 0", name="number_positive"))
+
+
+APPEND_ONLY = ("allocation", "audit", "release")
