@@ -1,0 +1,72 @@
+"""Questionnaires as data: read from TOML, checked whole, shown by condition, scored exactly."""
+
+from instruments.conditions import (
+    REFUSALS,
+    And,
+    Answered,
+    Compare,
+    Condition,
+    Not,
+    OneOf,
+    Or,
+    holds,
+    is_missing,
+    named_items,
+    parse_condition,
+)
+from instruments.definitions import (
+    FACES,
+    FIGURES,
+    KINDS,
+    PICTURES,
+    ROLES,
+    WAVES,
+    Instrument,
+    Item,
+    Kind,
+    Page,
+    Scale,
+    Variant,
+    texts_of,
+)
+from instruments.errors import InstrumentError
+from instruments.files import LIBRARY, Library, library, read
+from instruments.reading import parse
+from instruments.scoring import pages, score, visible
+
+__all__ = [
+    "FACES",
+    "FIGURES",
+    "KINDS",
+    "LIBRARY",
+    "PICTURES",
+    "REFUSALS",
+    "ROLES",
+    "WAVES",
+    "And",
+    "Answered",
+    "Compare",
+    "Condition",
+    "Instrument",
+    "InstrumentError",
+    "Item",
+    "Kind",
+    "Library",
+    "Not",
+    "OneOf",
+    "Or",
+    "Page",
+    "Scale",
+    "Variant",
+    "holds",
+    "is_missing",
+    "library",
+    "named_items",
+    "pages",
+    "parse",
+    "parse_condition",
+    "read",
+    "score",
+    "texts_of",
+    "visible",
+]

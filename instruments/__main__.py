@@ -1,0 +1,31 @@
+"""`python -m instruments check [DIRECTORY]`: says whether every questionnaire is sound."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from instruments.errors import InstrumentError
+from instruments.files import LIBRARY, library
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """0 when all are sound, 1 with one line a problem when not."""
+    parser = argparse.ArgumentParser(prog="python -m instruments", description=__doc__)
+    parser.add_argument("command", choices=["check"])
+    parser.add_argument("directory", nargs="?", type=Path, default=LIBRARY)
+    chosen = parser.parse_args(arguments)
+    try:
+        count = len(library(chosen.directory))
+    except InstrumentError as error:
+        sys.stdout.write(f"{error}\n")
+        return 1
+    sys.stdout.write(
+        "the one instrument is sound\n" if count == 1 else f"all {count} instruments are sound\n"
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
