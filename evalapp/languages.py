@@ -1,0 +1,19 @@
+"""Which language a page is in, and the translations of what is not in a questionnaire."""
+
+from flask import Flask, g, session
+from flask_babel import Babel, get_locale
+
+LANGUAGES = {"en": "English", "cy": "Cymraeg"}
+
+
+def current() -> str:
+    """The visitor's choice, kept in their session; English until they choose."""
+    chosen = g.get("language") or session.get("language", "en")
+    return chosen if chosen in LANGUAGES else "en"
+
+
+def init_app(app: Flask) -> None:
+    app.config["BABEL_TRANSLATION_DIRECTORIES"] = "translations"
+    app.config["BABEL_DEFAULT_TIMEZONE"] = "Europe/London"
+    Babel(app, locale_selector=current)
+    app.jinja_env.globals.update(current_language=current, languages=LANGUAGES, get_locale=get_locale)

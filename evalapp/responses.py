@@ -1,0 +1,368 @@
+"""The only module that writes and reads answers."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.orm import Session
+
+from evalapp.models import (
+    Allocation,
+    Answer,
+    Arm,
+    Assignment,
+    FreeText,
+    Membership,
+    Response,
+    Review,
+    Score,
+    Site,
+    Wave,
+)
+from evalapp.vault import Vault
+from instruments import Instrument, get, score
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TEXT_KINDS = frozenset({"short_text", "long_text"})
+REASONS = ("prefer_not", "not_applicable")
+
+
+class NotOpen(Exception):
+    """The questionnaire has not opened yet, or has closed."""
+
+
+class AlreadyAnswered(Exception):
+    """The questionnaire was submitted (or declined) before; nothing was changed."""
+
+
+class Changed(Exception):
+    """The answers on this page were changed elsewhere since the page was shown; nothing was overwritten."""
+
+    def __init__(self, stored: Mapping[str, "Given"]) -> None:
+        super().__init__("the answers on this page were changed in another place")
+        self.stored = stored
+
+
+@dataclass(frozen=True)
+class Given:
+    """What someone gave for one item: a value, a refusal, or (both None) a blank."""
+
+    value: Any = None
+    reason: str | None = None
+
+
+BLANK = Given()
+
+
+def instrument_of(response: Response | Assignment) -> Instrument:
+    return get(response.instrument, response.version)
+
+
+def begin(
+    session: Session, assignment_id: str, *, language: str, mode: str, consent_version: str, agreed: bool, today: date
+) -> Response:
+    """Start (or come back to) the response to an assignment: consent given, or the wish not to take part.
+
+    Raises NotOpen outside the window, AlreadyAnswered after a submit or a "no".
+    """
+    assignment = session.get_one(Assignment, assignment_id)
+    found = _locked(session, select(Response).where(Response.assignment_id == assignment_id))
+    if found is not None:
+        if found.state != "open":
+            raise AlreadyAnswered
+        if not agreed:
+            _decline(session, found)
+        return found
+    if not assignment.opens_on <= today <= assignment.closes_on:
+        raise NotOpen
+    response = Response(
+        assignment_id=assignment_id,
+        instrument=assignment.instrument,
+        version=assignment.version,
+        language=language,
+        mode=mode,
+        consent_version=consent_version,
+        state="open" if agreed else "declined",
+    )
+    session.add(response)
+    session.flush()
+    return response
+
+
+def of_assignment(session: Session, assignment_id: str) -> Response | None:
+    return session.scalar(select(Response).where(Response.assignment_id == assignment_id))
+
+
+def save(
+    session: Session,
+    response_id: str,
+    given: Mapping[str, Given],
+    *,
+    vault: Vault,
+    basis: str | None = None,
+    language: str | None = None,
+) -> None:
+    """Store what a page gave, item by item; the caller commits before the next page is shown.
+
+    `basis` is the fingerprint of these items when the page was shown (`basis_of`). When others have been
+    stored since, Changed is raised and nothing is written, unless they are these very answers (a double
+    click, a resend). Raises AlreadyAnswered after submit, KeyError for an item the instrument lacks.
+    """
+    response = _locked(session, select(Response).where(Response.id == response_id))
+    if response is None or response.state != "open":
+        raise AlreadyAnswered
+    instrument = instrument_of(response)
+    kinds = {item.code: item.kind for item in instrument.items}
+    unknown = [code for code in given if code not in kinds]
+    if unknown:
+        raise KeyError(f"{instrument.name} {instrument.version} has no item {unknown[0]}")
+    stored = answers(session, response_id, given, vault=vault)
+    if basis is not None and _fingerprint(vault, response_id, stored, given) != basis:
+        if {code: stored.get(code, BLANK) for code in given} == dict(given):
+            return
+        raise Changed(stored)
+    _replace(session, response_id, given, kinds, vault)
+    if language is not None:
+        response.language = language
+
+
+def basis_of(session: Session, response_id: str, items: Iterable[str], *, vault: Vault) -> str:
+    """The fingerprint of what is stored for some items now: a form carries it to `save` or `submit`."""
+    codes = list(items)
+    return _fingerprint(vault, response_id, answers(session, response_id, codes, vault=vault), codes)
+
+
+def submit(session: Session, response_id: str, *, vault: Vault, today: date, basis: str) -> str:
+    """Finish a response: drop what ended up unasked, score it, and return the receipt. The same submit twice gives the same.
+
+    Raises Changed when answers were saved after the check page was shown, AlreadyAnswered when a different
+    version of the answers was submitted before (or the person declined).
+    """
+    response = _locked(session, select(Response).where(Response.id == response_id))
+    if response is None or response.state == "declined":
+        raise AlreadyAnswered
+    if response.state == "submitted":
+        if response.basis != basis or response.receipt is None:
+            raise AlreadyAnswered
+        return response.receipt
+    instrument = instrument_of(response)
+    stored = answers(session, response_id, vault=vault)
+    if basis != _fingerprint(vault, response_id, stored, [item.code for item in instrument.items]):
+        raise Changed(stored)
+    kept = _drop_unasked(session, instrument, response_id, stored)
+    response.receipt = vault.receipt(response_id, {code: [one.value, one.reason] for code, one in kept.items()})
+    response.state, response.submitted_on, response.basis = "submitted", today, basis
+    _store_scores(session, response_id, instrument, kept)
+    session.flush()
+    return response.receipt
+
+
+def answers(
+    session: Session, response_id: str, items: Iterable[str] | None = None, *, vault: Vault
+) -> dict[str, Given]:
+    """What is stored for a response (or for some of its items), written words included."""
+    wanted = None if items is None else list(items)
+    rows = select(Answer.item, Answer.value, Answer.reason).where(Answer.response_id == response_id)
+    words = select(FreeText.item, FreeText.sealed).where(FreeText.response_id == response_id)
+    if wanted is not None:
+        rows, words = rows.where(Answer.item.in_(wanted)), words.where(FreeText.item.in_(wanted))
+    found = {item: Given(value, reason) for item, value, reason in session.execute(rows)}
+    for item, sealed in session.execute(words):
+        found[item] = Given(vault.unseal(sealed, _place(response_id, item)))
+    return found
+
+
+def values_of(given: Mapping[str, Given]) -> dict[str, Any]:
+    """Plain values for conditions and scoring; a refusal or a blank is missing."""
+    return {code: one.value for code, one in given.items() if one.value is not None}
+
+
+def rebuild_scores(session: Session, *, vault: Vault) -> int:
+    """Derive every stored score again from the answers; returns how many differed from what was stored."""
+    differing = 0
+    for response in session.scalars(select(Response).where(Response.state == "submitted")).all():
+        fresh = score(instrument_of(response), values_of(answers(session, response.id, vault=vault)))
+        old = dict(session.execute(select(Score.scale, Score.value).where(Score.response_id == response.id)).tuples())
+        if fresh != old:
+            differing += 1
+            session.execute(delete(Score).where(Score.response_id == response.id))
+            _insert_scores(session, response.id, fresh)
+    return differing
+
+
+def scores_frame(session: Session, trial_id: str, scale: str, waves: Iterable[str]) -> "pd.DataFrame":
+    """Stored scores of one scale, a row a person and wave, ready for the analysis.
+
+    Columns: site, review, participant, role, wave (text), arm (its code; None before allocation), stratum,
+    value (float; NaN when too little was answered). A person in several reviews counts in the first
+    (by start, then id); only submitted responses are here.
+    """
+    import pandas as pd  # noqa: PLC0415  (kept out of the participant's path: importing it takes a second)
+
+    query = (
+        select(
+            Site.id, Review.id, Membership.person_id, Membership.role, Wave.code, Arm.code, Allocation.stratum,
+            Score.value, Review.starts_on,
+        )
+        .select_from(Score)
+        .join(Response, Response.id == Score.response_id)
+        .join(Assignment, Assignment.id == Response.assignment_id)
+        .join(Membership, Membership.id == Assignment.membership_id)
+        .join(Wave, Wave.id == Assignment.wave_id)
+        .join(Review, Review.id == Membership.review_id)
+        .join(Site, Site.id == Review.site_id)
+        .outerjoin(Allocation, Allocation.site_id == Site.id)
+        .outerjoin(Arm, Arm.id == Allocation.arm_id)
+        .where(Site.trial_id == trial_id, Score.scale == scale, Wave.code.in_(list(waves)))
+        .where(Response.state == "submitted")
+    )  # fmt: skip
+    columns = ["site", "review", "participant", "role", "wave", "arm", "stratum", "value", "starts_on"]
+    frame = pd.DataFrame(session.execute(query).all(), columns=columns)
+    frame["value"] = frame["value"].astype(float)
+    frame = frame.sort_values(["starts_on", "review"], kind="stable")
+    first = frame.groupby("participant", sort=False)["review"].transform("first")
+    return frame.loc[frame["review"] == first].drop(columns="starts_on").reset_index(drop=True)
+
+
+def answers_frame(session: Session, trial_id: str, instrument: str, items: Iterable[str]) -> "pd.DataFrame":
+    """Answers to some closed items of one instrument, a row an answer shown.
+
+    Columns: site, review, participant, role, wave, arm, item, value (object; None when blank or refused),
+    reason. Written words never leave by this door.
+    """
+    import pandas as pd  # noqa: PLC0415  (as above)
+
+    query = (
+        select(
+            Site.id, Review.id, Membership.person_id, Membership.role, Wave.code, Arm.code,
+            Answer.item, Answer.value, Answer.reason,
+        )
+        .select_from(Answer)
+        .join(Response, Response.id == Answer.response_id)
+        .join(Assignment, Assignment.id == Response.assignment_id)
+        .join(Membership, Membership.id == Assignment.membership_id)
+        .join(Wave, Wave.id == Assignment.wave_id)
+        .join(Review, Review.id == Membership.review_id)
+        .join(Site, Site.id == Review.site_id)
+        .outerjoin(Allocation, Allocation.site_id == Site.id)
+        .outerjoin(Arm, Arm.id == Allocation.arm_id)
+        .where(Site.trial_id == trial_id, Response.instrument == instrument, Answer.item.in_(list(items)))
+        .where(Response.state == "submitted")
+    )  # fmt: skip
+    columns = ["site", "review", "participant", "role", "wave", "arm", "item", "value", "reason"]
+    return pd.DataFrame(session.execute(query).all(), columns=columns)
+
+
+def people_frame(session: Session, trial_id: str) -> "pd.DataFrame":
+    """Who was expected to answer what, and whether they did: a row an assignment.
+
+    Columns: site, site_name, review, review_label, participant, role, wave, arm (code or None), instrument,
+    opens_on, closes_on (dates), state ("expected", "open", "declined" or "submitted").
+    """
+    import pandas as pd  # noqa: PLC0415  (as above)
+
+    query = (
+        select(
+            Site.id, Site.name, Review.id, Review.label, Membership.person_id, Membership.role, Wave.code, Arm.code,
+            Assignment.instrument, Assignment.opens_on, Assignment.closes_on, Response.state,
+        )
+        .select_from(Assignment)
+        .join(Membership, Membership.id == Assignment.membership_id)
+        .join(Wave, Wave.id == Assignment.wave_id)
+        .join(Review, Review.id == Membership.review_id)
+        .join(Site, Site.id == Review.site_id)
+        .outerjoin(Response, Response.assignment_id == Assignment.id)
+        .outerjoin(Allocation, Allocation.site_id == Site.id)
+        .outerjoin(Arm, Arm.id == Allocation.arm_id)
+        .where(Site.trial_id == trial_id)
+        .order_by(Site.name, Review.label, Wave.position, Membership.role)
+    )  # fmt: skip
+    columns = [
+        "site", "site_name", "review", "review_label", "participant", "role", "wave", "arm",
+        "instrument", "opens_on", "closes_on", "state",
+    ]  # fmt: skip
+    frame = pd.DataFrame(session.execute(query).all(), columns=columns)
+    frame["state"] = frame["state"].astype(object).where(frame["state"].notna(), "expected")
+    return frame
+
+
+def by_receipt(session: Session, receipt: str) -> tuple[str, date] | None:
+    """The instrument and day of the response a receipt belongs to, for someone who asks whether theirs arrived."""
+    row = session.execute(
+        select(Response.instrument, Response.submitted_on).where(Response.receipt == receipt.strip().upper())
+    ).first()
+    return (row.instrument, row.submitted_on) if row and row.submitted_on else None
+
+
+def _locked(session: Session, query: Any) -> Response | None:
+    """The response, held until the transaction ends (SQLite's IMMEDIATE transaction holds the whole file)."""
+    found: Response | None = session.scalar(query.with_for_update().execution_options(populate_existing=True))
+    return found
+
+
+def _decline(session: Session, response: Response) -> None:
+    session.execute(delete(Answer).where(Answer.response_id == response.id))
+    session.execute(delete(FreeText).where(FreeText.response_id == response.id))
+    response.state = "declined"
+
+
+def _place(response_id: str, item: str) -> str:
+    return f"free_text|{response_id}|{item}"
+
+
+def _fingerprint(vault: Vault, response_id: str, stored: Mapping[str, Given], items: Iterable[str]) -> str:
+    shown = {code: [stored[code].value, stored[code].reason] for code in items if code in stored}
+    return vault.basis(response_id, shown)
+
+
+def _replace(
+    session: Session, response_id: str, given: Mapping[str, Given], kinds: Mapping[str, str], vault: Vault
+) -> None:
+    codes = list(given)
+    session.execute(delete(Answer).where(Answer.response_id == response_id, Answer.item.in_(codes)))
+    session.execute(delete(FreeText).where(FreeText.response_id == response_id, FreeText.item.in_(codes)))
+    words = {code for code, one in given.items() if kinds[code] in TEXT_KINDS and one.value}
+    closed = [
+        {"response_id": response_id, "item": code, "value": one.value, "reason": one.reason}
+        for code, one in given.items()
+        if code not in words
+    ]
+    if closed:
+        session.execute(insert(Answer), closed)
+    if words:
+        sealed = [
+            {"response_id": response_id, "item": code, "sealed": vault.seal(given[code].value, _place(response_id, code))}
+            for code in sorted(words)
+        ]
+        session.execute(insert(FreeText), sealed)
+
+
+def _drop_unasked(
+    session: Session, instrument: Instrument, response_id: str, stored: Mapping[str, Given]
+) -> dict[str, Given]:
+    """Delete answers to questions that later answers made not apply: they were taken back by the person."""
+    shown = {item.code for item in instrument.visible(values_of(stored))}
+    unasked = [code for code in stored if code not in shown]
+    if unasked:
+        session.execute(delete(Answer).where(Answer.response_id == response_id, Answer.item.in_(unasked)))
+        session.execute(delete(FreeText).where(FreeText.response_id == response_id, FreeText.item.in_(unasked)))
+    return {code: one for code, one in stored.items() if code in shown}
+
+
+def _store_scores(session: Session, response_id: str, instrument: Instrument, stored: Mapping[str, Given]) -> None:
+    _insert_scores(session, response_id, score(instrument, values_of(stored)))
+
+
+def _insert_scores(session: Session, response_id: str, scores: Mapping[str, float | None]) -> None:
+    rows = [{"response_id": response_id, "scale": scale, "value": value} for scale, value in scores.items()]
+    if rows:
+        session.execute(insert(Score), rows)
+
+
+def touch_language(session: Session, response_id: str, language: str) -> None:
+    """Note the language a response is being answered in; the answers stay as they are."""
+    session.execute(update(Response).where(Response.id == response_id).values(language=language))

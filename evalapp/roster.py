@@ -1,0 +1,142 @@
+"""Who is expected: sites, reviews, people, their places in reviews, their cards and what each is asked to answer."""
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from evalapp import audit
+from evalapp.codes import Code, hash_secret, new_code
+from evalapp.models import (
+    Allocation,
+    Arm,
+    Assignment,
+    Card,
+    Membership,
+    Person,
+    Review,
+    Site,
+    Trial,
+    Wave,
+)
+from evalapp.vault import Vault
+from instruments import for_role_and_wave
+
+GRACE = timedelta(days=30)  # how long after the last window a card still opens the door
+
+
+@dataclass(frozen=True)
+class Window:
+    """A wave's window in days from a review's start or end, both days included."""
+
+    code: str
+    anchor: str
+    opens_day: int
+    closes_day: int
+
+
+# "Before" ends the day before the first day, so that nothing of the review is in it.
+USUAL_WAVES = (
+    Window("before", "start", -28, -1),
+    Window("after", "end", 0, 7),
+    Window("month3", "end", 76, 118),
+)
+
+
+def add_trial(
+    session: Session,
+    slug: str,
+    title: str,
+    *,
+    arms: tuple[tuple[str, str], tuple[str, str]] = (("appreciative", "Appreciative"), ("traditional", "Traditional")),
+    waves: tuple[Window, ...] = USUAL_WAVES,
+    **facts: object,
+) -> Trial:
+    """A trial with its two arms (code, label; the first is the treatment) and its waves."""
+    trial = Trial(slug=slug, title=title, **facts)
+    session.add(trial)
+    session.flush()
+    for position, (code, label) in enumerate(arms):
+        session.add(Arm(trial_id=trial.id, code=code, label=label, is_treatment=position == 0, position=position))
+    for position, wave in enumerate(waves):
+        session.add(
+            Wave(
+                trial_id=trial.id, code=wave.code, position=position, anchor=wave.anchor,
+                opens_day=wave.opens_day, closes_day=wave.closes_day,
+            )
+        )  # fmt: skip
+    session.flush()
+    return trial
+
+
+def allocate(
+    session: Session, site: Site, arm: Arm, *, scheme: str, actor: str, now: datetime, stratum: str | None = None
+) -> None:
+    """Record which arm a site was given. Recorded once: the table refuses a change."""
+    session.add(
+        Allocation(site_id=site.id, arm_id=arm.id, scheme=scheme, stratum=stratum, allocated_at=now, revealed_at=now)
+    )
+    audit.record(session, actor, "site allocated", f"site {site.id}", now=now, scheme=scheme)
+
+
+def add_person(
+    session: Session, review: Review, role: str, *, agency: str | None = None, level: str | None = None,
+    person: Person | None = None,
+) -> Membership:  # fmt: skip
+    """Someone's place in a review (a new person, or one already in the trial), with what their role is asked to answer.
+
+    A questionnaire is assigned for each wave of the trial that has one for the role and whose anchor date the review has.
+    """
+    site = session.get_one(Site, review.site_id)
+    if person is None:
+        person = Person(trial_id=site.trial_id)
+        session.add(person)
+        session.flush()
+    place = Membership(person_id=person.id, review_id=review.id, role=role, agency=agency, level=level)
+    session.add(place)
+    session.flush()
+    for wave in session.scalars(select(Wave).where(Wave.trial_id == site.trial_id).order_by(Wave.position)):
+        anchor = review.starts_on if wave.anchor == "start" else review.ends_on
+        instrument = for_role_and_wave(role, wave.code)
+        if instrument is None or anchor is None:
+            continue
+        opens, closes = (anchor + timedelta(days=day) for day in (wave.opens_day, wave.closes_day))
+        session.add(
+            Assignment(
+                membership_id=place.id, wave_id=wave.id, instrument=instrument.name, version=instrument.version,
+                opens_on=opens, closes_on=closes,
+            )
+        )  # fmt: skip
+    session.flush()
+    return place
+
+
+def issue_card(session: Session, person_id: str, *, vault: Vault, actor: str, now: datetime) -> Code:
+    """A new code for a person; any earlier card of theirs stops working. The code is returned once and never kept."""
+    for card in session.scalars(select(Card).where(Card.person_id == person_id, Card.revoked_at.is_(None))):
+        card.revoked_at = now
+    while True:
+        code = new_code()
+        if session.scalar(select(Card.id).where(Card.selector == code.selector)) is None:
+            break
+    session.add(Card(person_id=person_id, selector=code.selector, secret_hash=hash_secret(code, vault)))
+    try:
+        session.flush()
+    except IntegrityError as error:  # two cards drew one selector at the same moment
+        raise RuntimeError("could not make a new card just now; try again") from error
+    audit.record(session, actor, "card issued", f"person {person_id}", now=now)
+    return code
+
+
+def card_ends_on(session: Session, person_id: str) -> date | None:
+    """The last day a person's card opens the door: thirty days after their last window. None without any questionnaire."""
+    last = session.scalar(
+        select(Assignment.closes_on)
+        .join(Membership, Membership.id == Assignment.membership_id)
+        .where(Membership.person_id == person_id)
+        .order_by(Assignment.closes_on.desc())
+        .limit(1)
+    )
+    return None if last is None else last + GRACE
