@@ -327,4 +327,3 @@ class Release(Base):
     __table_args__ = (UniqueConstraint("trial_id", "number"), CheckConstraint("number > 0", name="number_positive"))
 
 
-APPEND_ONLY = ("allocation", "audit", "release")

@@ -21,8 +21,9 @@ from evalapp.models import (
     Site,
     Wave,
 )
+from evalapp.shelf import questionnaire
 from evalapp.vault import Vault
-from instruments import Instrument, get, score
+from instruments import Instrument, score, visible
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,7 +60,7 @@ BLANK = Given()
 
 
 def instrument_of(response: Response | Assignment) -> Instrument:
-    return get(response.instrument, response.version)
+    return questionnaire(response.instrument, response.version)
 
 
 def begin(
@@ -345,7 +346,7 @@ def _drop_unasked(
     session: Session, instrument: Instrument, response_id: str, stored: Mapping[str, Given]
 ) -> dict[str, Given]:
     """Delete answers to questions that later answers made not apply: they were taken back by the person."""
-    shown = {item.code for item in instrument.visible(values_of(stored))}
+    shown = {item.code for item in visible(instrument, values_of(stored))}
     unasked = [code for code in stored if code not in shown]
     if unasked:
         session.execute(delete(Answer).where(Answer.response_id == response_id, Answer.item.in_(unasked)))

@@ -21,8 +21,9 @@ from evalapp.models import (
     Trial,
     Wave,
 )
+from evalapp.shelf import shelf
 from evalapp.vault import Vault
-from instruments import for_role_and_wave
+from instruments import Instrument
 
 GRACE = timedelta(days=30)  # how long after the last window a card still opens the door
 
@@ -99,18 +100,24 @@ def add_person(
     session.flush()
     for wave in session.scalars(select(Wave).where(Wave.trial_id == site.trial_id).order_by(Wave.position)):
         anchor = review.starts_on if wave.anchor == "start" else review.ends_on
-        instrument = for_role_and_wave(role, wave.code)
-        if instrument is None or anchor is None:
+        if anchor is None:
             continue
         opens, closes = (anchor + timedelta(days=day) for day in (wave.opens_day, wave.closes_day))
-        session.add(
-            Assignment(
-                membership_id=place.id, wave_id=wave.id, instrument=instrument.name, version=instrument.version,
-                opens_on=opens, closes_on=closes,
-            )
-        )  # fmt: skip
+        for instrument in questionnaires(role, wave.code, review):
+            session.add(
+                Assignment(
+                    membership_id=place.id, wave_id=wave.id, instrument=instrument.name, version=instrument.version,
+                    opens_on=opens, closes_on=closes,
+                )
+            )  # fmt: skip
     session.flush()
     return place
+
+
+def questionnaires(role: str, wave: str, review: Review) -> tuple[Instrument, ...]:
+    """What a role is asked at a wave of a review; what must never be asked after a death is left out there."""
+    asked = shelf().for_role_and_wave(role, wave)
+    return tuple(one for one in asked if one.asked and not (one.not_after_death and review.outcome == "death"))
 
 
 def issue_card(session: Session, person_id: str, *, vault: Vault, actor: str, now: datetime) -> Code:
