@@ -187,7 +187,8 @@ def rebuild_scores(session: Session, *, vault: Vault) -> int:
     differing = 0
     for response in session.scalars(select(Response).where(Response.state == "submitted")).all():
         fresh = score(instrument_of(response), values_of(answers(session, response.id, vault=vault)))
-        old = dict(session.execute(select(Score.scale, Score.value).where(Score.response_id == response.id)).tuples())
+        stored = session.execute(select(Score.scale, Score.value).where(Score.response_id == response.id))
+        old = {scale: value for scale, value in stored}  # noqa: C416  (rows are not pairs to mypy)
         if fresh != old:
             differing += 1
             session.execute(delete(Score).where(Score.response_id == response.id))

@@ -1,0 +1,297 @@
+"""The demonstration trial: 24 sites answering through the same door as everyone, with effects we know to be true."""
+
+import json
+import secrets
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from evalapp import accounts, db, releases, responses, roster, schema
+from evalapp.access import LONDON
+from evalapp.models import Arm, Assignment, Membership, Review, Site, Trial, Wave
+from evalapp.responses import Given
+from evalapp.vault import Vault
+from instruments import Instrument, Item, Scale, visible
+
+SLUG = "demo"
+SEED = 20_261
+PLACES = (
+    "Ashcombe", "Birchford", "Calderby", "Dunmere", "Eastwick", "Farlow", "Glenross", "Hartsea", "Inverlea", "Kelbrook",
+    "Llanfair Vale", "Marston", "Netherby", "Oakridge", "Penhallow", "Quayside", "Redmoor", "Stonebridge", "Thornbury Dale",
+    "Upwell", "Vale of Ithon", "Westerham Cross", "Yarrow", "Wexcombe",
+)  # fmt: skip
+WELSH = frozenset({"Llanfair Vale", "Vale of Ithon"})
+SCOTTISH = frozenset({"Glenross", "Inverlea", "Yarrow"})
+AGENCIES = ("children's social care", "police", "health", "school", "voluntary sector", "housing")
+
+# The truth the demonstration is made with: differences between the arms after the review, in points of a 5-point
+# answer (0.4 is 10 points of 100). One benefit, one harm; everything else is the same in both arms.
+TRUE_EFFECT = {("BLG", "after"): 0.40, ("BLG", "month3"): 0.48, ("CAN", "after"): -0.24}
+USUAL = {"BLG": 2.9, "BLR": 3.2, "MOR": 3.3, "AFF": 3.0, "CAN": 3.5}
+SITE_SD, REVIEW_SD, PERSON_SD, ITEM_SD = 0.15, 0.22, 0.62, 0.75
+TURNOUT = {
+    ("practitioner", "before"): 0.88, ("practitioner", "after"): 0.84, ("practitioner", "month3"): 0.68,
+    ("manager", "before"): 0.86, ("manager", "after"): 0.80, ("manager", "month3"): 0.64,
+    ("parent", "before"): 0.72, ("parent", "after"): 0.66,
+}  # fmt: skip
+
+PLAN: dict[str, Any] = {
+    "design": "randomised",
+    "planned_sites": 24,
+    "alpha": 0.05,
+    "level": 0.95,
+    "seed": 1,
+    "outcomes": [
+        {
+            "code": "blame", "label": "Freedom from blame", "scale": "BLG", "wave": "month3", "baseline_wave": "before",
+            "roles": ["practitioner", "manager"], "minimum": 0, "maximum": 100, "higher_is_better": True,
+            "smallest_worthwhile": 8, "primary": True,
+        },
+        {
+            "code": "morale", "label": "Morale", "scale": "MOR", "wave": "month3", "baseline_wave": "before",
+            "roles": ["practitioner", "manager"], "minimum": 0, "maximum": 100, "higher_is_better": True,
+            "smallest_worthwhile": 8, "primary": False,
+        },
+        {
+            "code": "affirmed", "label": "Parents affirmed", "scale": "AFF", "wave": "after", "baseline_wave": None,
+            "roles": ["parent"], "minimum": 0, "maximum": 100, "higher_is_better": True,
+            "smallest_worthwhile": 8, "primary": False,
+        },
+        {
+            "code": "candour", "label": "Hard things talked about", "scale": "CAN", "wave": "after", "baseline_wave": None,
+            "roles": ["practitioner", "manager"], "minimum": 0, "maximum": 100, "higher_is_better": True,
+            "smallest_worthwhile": 8, "primary": False,
+        },
+    ],
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One questionnaire someone was asked to answer, with all that decides how they answer it."""
+
+    assignment: Assignment
+    place: Membership
+    review: Review
+    site: Site
+    wave: str
+    appreciative: bool
+
+
+def make(folder: Path, settings_url: str, vault: Vault, *, base_url: str, now: datetime) -> dict[str, Any]:
+    """Build the demonstration trial in an empty database and write `demo.json` into `folder`; returns what it wrote."""
+    engine = db.make_engine(settings_url)
+    schema.upgrade(engine)
+    rng = np.random.default_rng(SEED)
+    with db.writing(engine) as session:
+        trial = _trial(session, now)
+        staff = _staff(session, now)
+        _sites(session, trial, rng, now)
+        _answer(session, trial, vault, rng, now.astimezone(LONDON).date())
+        participants = list(_cards(session, trial, vault, base_url, now))
+        evaluator = next(user for user, role, _ in staff if role == "evaluator")
+        releases.publish(session, trial, actor=evaluator.id, now=now)
+        session.commit()
+    engine.dispose()
+    written = {
+        "base_url": base_url,
+        "trial": SLUG,
+        "staff": [
+            {"role": role, "email": user.email, "password": password, "totp_secret": None}
+            for user, role, password in staff
+        ],
+        "participants": participants,
+    }
+    path = folder / "demo.json"
+    path.touch(mode=0o600, exist_ok=True)
+    path.write_text(json.dumps(written, indent=1))
+    return written
+
+
+def _trial(session: Session, now: datetime) -> Trial:
+    return roster.add_trial(
+        session, SLUG, "Demonstration trial", kind="demo", design="randomised", planned_sites=24, plan=PLAN,
+        targets={"sites": 24, "reviews": 96, "practitioners": 700, "parents": 120},
+        results_open_at=now - timedelta(days=1),
+    )  # fmt: skip
+
+
+def _staff(session: Session, now: datetime) -> list[tuple[Any, str, str]]:
+    made = []
+    for role in ("admin", "evaluator", "coordinator", "funder"):
+        password = "-".join(secrets.token_hex(3) for _ in range(4))
+        made.append((accounts.create(session, f"{role}@example.org", role, password, now=now), role, password))
+    return made
+
+
+def _sites(session: Session, trial: Trial, rng: np.random.Generator, now: datetime) -> None:
+    """24 sites allocated 12 and 12, each with 3 to 5 reviews; the last review of each is under way today."""
+    arms = session.scalars(select(Arm).where(Arm.trial_id == trial.id).order_by(Arm.position)).all()
+    allocated = rng.permutation([0] * 12 + [1] * 12)
+    today = now.astimezone(LONDON).date()
+    # Where the newest reviews stand today: before the first day, just ended, three months on.
+    stages = (timedelta(days=6), timedelta(days=-4), timedelta(days=-95))
+    for number, (place, arm) in enumerate(zip(PLACES, allocated, strict=True)):
+        nation = "wales" if place in WELSH else "scotland" if place in SCOTTISH else "england"
+        site = Site(trial_id=trial.id, name=place, nation=nation, joined_on=today - timedelta(days=420 - 6 * number))
+        session.add(site)
+        session.flush()
+        roster.allocate(
+            session, site, arms[int(arm)], scheme="complete", actor="system", now=now - timedelta(days=400)
+        )
+        finished = int(rng.integers(3, 6)) - 1
+        starts = [today - timedelta(days=int(day)) for day in np.sort(rng.integers(150, 360, finished))[::-1]]
+        for count, start in enumerate([*starts, today + stages[number % 3]]):
+            _review(session, site, f"Review {count + 1}", start, rng)
+
+
+def _review(session: Session, site: Site, label: str, start: date, rng: np.random.Generator) -> None:
+    outcome = str(rng.choice(["no_harm", "harm", "death"], p=[0.4, 0.45, 0.15]))
+    review = Review(
+        site_id=site.id, label=label, starts_on=start, ends_on=start + timedelta(days=int(rng.integers(1, 3))),
+        outcome=outcome, statutory=outcome == "death", review_type="local learning review",
+    )  # fmt: skip
+    session.add(review)
+    session.flush()
+    for _ in range(int(rng.integers(5, 10))):
+        roster.add_person(session, review, "practitioner", agency=str(rng.choice(AGENCIES)), level="front line")
+    for _ in range(int(rng.integers(1, 3))):
+        roster.add_person(session, review, "manager", agency=str(rng.choice(AGENCIES)), level="manager")
+    if outcome != "death":
+        for _ in range(int(rng.integers(1, 3))):
+            roster.add_person(session, review, "parent")
+
+
+def _asked(session: Session, trial: Trial) -> Iterator[Asked]:
+    treatment = {arm.id for arm in session.scalars(select(Arm).where(Arm.trial_id == trial.id, Arm.is_treatment))}
+    query = (
+        select(Assignment, Membership, Review, Site, Wave.code, roster.Allocation.arm_id)
+        .join(Membership, Membership.id == Assignment.membership_id)
+        .join(Wave, Wave.id == Assignment.wave_id)
+        .join(Review, Review.id == Membership.review_id)
+        .join(Site, Site.id == Review.site_id)
+        .join(roster.Allocation, roster.Allocation.site_id == Site.id)
+        .where(Site.trial_id == trial.id)
+        .order_by(Site.name, Review.label, Membership.role, Membership.id, Wave.position)
+    )
+    for assignment, place, review, site, wave, arm_id in session.execute(query):
+        yield Asked(assignment, place, review, site, wave, arm_id in treatment)
+
+
+def _answer(session: Session, trial: Trial, vault: Vault, rng: np.random.Generator, today: date) -> None:
+    """Everyone who would have answered by now answers, through the same functions as a participant's pages."""
+    levels: dict[tuple[str, str], float] = {}
+
+    def level(kind: str, key: str, sd: float) -> float:
+        if (kind, key) not in levels:
+            levels[kind, key] = float(rng.normal(0, sd))
+        return levels[kind, key]
+
+    for asked in list(_asked(session, trial)):
+        answers_on = asked.assignment.opens_on + timedelta(days=int(rng.integers(1, 7)))
+        wants_to = rng.random() < TURNOUT[asked.place.role, asked.wave]
+        if not wants_to or asked.assignment.closes_on >= today:
+            continue
+        mood = (
+            level("site", asked.site.id, SITE_SD)
+            + level("review", asked.review.id, REVIEW_SD)
+            + level("person", asked.place.id, PERSON_SD)
+        )
+        _fill(session, asked, mood, vault, rng, min(answers_on, asked.assignment.closes_on))
+
+
+def _fill(session: Session, asked: Asked, mood: float, vault: Vault, rng: np.random.Generator, day: date) -> None:
+    language = "cy" if asked.site.name in WELSH and rng.random() < 0.3 else "en"
+    response = responses.begin(
+        session, asked.assignment.id, language=language, mode="own_link", consent_version="1",
+        agreed=bool(rng.random() > 0.02), today=day,
+    )  # fmt: skip
+    if response.state == "declined":
+        return
+    instrument = responses.instrument_of(response)
+    given = _given(instrument, asked, mood, rng)
+    responses.save(session, response.id, given, vault=vault)
+    basis = responses.basis_of(session, response.id, [item.code for item in instrument.items], vault=vault)
+    responses.submit(session, response.id, vault=vault, today=day, basis=basis)
+
+
+def _given(instrument: Instrument, asked: Asked, mood: float, rng: np.random.Generator) -> dict[str, Given]:
+    scales: Mapping[str, Scale] = {
+        code: scale for scale in instrument.scales if scale.part_of is None for code in scale.items
+    }
+    tilt = {scale.code: float(rng.normal(0, 0.3)) for scale in instrument.scales}
+    given: dict[str, Given] = {}
+    for item in instrument.items:
+        if item.kind == "information" or item not in visible(instrument, responses.values_of(given)):
+            continue
+        chance = rng.random()
+        if chance < 0.015 and item.refusals:
+            given[item.code] = Given(reason=item.refusals[int(rng.integers(len(item.refusals)))])
+        elif chance < 0.03:
+            given[item.code] = Given()
+        else:
+            given[item.code] = Given(_value(item, scales.get(item.code), asked, mood, tilt, rng))
+    return given
+
+
+def _value(
+    item: Item, scale: Scale | None, asked: Asked, mood: float, tilt: Mapping[str, float], rng: np.random.Generator
+) -> Any:
+    if item.kind in {"agreement", "faces", "pictures", "rating"}:
+        lowest, highest = int(item.codes[0]), int(item.codes[-1])
+        code = scale.code if scale else ""
+        effect = TRUE_EFFECT.get((code, asked.wave), 0.0) if asked.appreciative else 0.0
+        centre = USUAL.get(code, 3.3) + effect + mood + tilt.get(code, 0.0)
+        wanted = lowest + (centre - 1) / 4 * (highest - lowest) + rng.normal(0, ITEM_SD)
+        if scale is not None and item.code in scale.reversed:
+            wanted = lowest + highest - wanted
+        return int(np.clip(round(wanted), lowest, highest))
+    if item.kind in {"single", "yes_no"}:
+        return item.codes[int(rng.integers(len(item.codes)))]
+    if item.kind == "several":
+        return [code for code in item.codes if rng.random() < 0.4] or [item.codes[0]]
+    if item.kind == "number":
+        low = float(item.minimum or 0)  # type: ignore[arg-type]
+        high = float(item.maximum if item.maximum is not None else low + 30)  # type: ignore[arg-type]
+        return int(rng.integers(int(low), int(min(high, low + 30)) + 1))
+    return None
+
+
+def _cards(session: Session, trial: Trial, vault: Vault, base_url: str, now: datetime) -> Iterator[dict[str, Any]]:
+    """Cards for people who can answer today: two of each role at each wave new, and one with a page already saved."""
+    today = now.astimezone(LONDON).date()
+    taken: dict[tuple[str, str], int] = {}
+    for asked in list(_asked(session, trial)):
+        kind = (asked.place.role, asked.wave)
+        is_open = asked.assignment.opens_on <= today <= asked.assignment.closes_on
+        if not is_open or taken.get(kind, 0) == 3 or responses.of_assignment(session, asked.assignment.id):
+            continue
+        taken[kind] = taken.get(kind, 0) + 1
+        code = roster.issue_card(session, asked.place.person_id, vault=vault, actor="system", now=now)
+        started = taken[kind] == 3
+        if started:
+            _start(session, asked, vault, today)
+        yield {
+            "code": str(code), "link": f"{base_url}/j#{code}", "role": asked.place.role, "site": asked.site.name,
+            "review": asked.review.label, "wave": asked.wave, "state": "started" if started else "new",
+        }  # fmt: skip
+
+
+def _start(session: Session, asked: Asked, vault: Vault, today: date) -> None:
+    response = responses.begin(
+        session, asked.assignment.id, language="en", mode="own_link", consent_version="1", agreed=True, today=today
+    )
+    first = next(page for page in responses.instrument_of(response).pages if page.items)
+    kinds = {item.code: item for item in responses.instrument_of(response).items}
+    page = [kinds[code] for code in first.items if kinds[code].kind != "information"]
+    responses.save(
+        session, response.id, {item.code: Given(item.codes[0] if item.codes else None) for item in page}, vault=vault
+    )
+
+
