@@ -90,22 +90,22 @@ def database() -> Session:
     if "database" not in g:
         engine = current_engine()
         g.database = db.reading(engine) if request.method in SAFE else db.writing(engine)
-    return cast(Session, g.database)
+    return cast("Session", g.database)
 
 
 def current_engine() -> Engine:
-    return cast(Engine, current_app.extensions["evalapp"].engine)
+    return cast("Engine", current_app.extensions["evalapp"].engine)
 
 
 def vault() -> Vault:
-    return cast(Vault, current_app.extensions["evalapp"].vault)
+    return cast("Vault", current_app.extensions["evalapp"].vault)
 
 
 def now() -> datetime:
     """The moment of this request, from the clock the app was made with."""
     if "now" not in g:
         g.now = current_app.extensions["evalapp"].clock()
-    return cast(datetime, g.now)
+    return cast("datetime", g.now)
 
 
 def today() -> date:
@@ -117,7 +117,7 @@ def visitor() -> Visitor:
     """Who this request comes from, found once."""
     if "visitor" not in g:
         g.visitor = _find_visitor()
-    return cast(Visitor, g.visitor)
+    return cast("Visitor", g.visitor)
 
 
 def staff() -> Staff:

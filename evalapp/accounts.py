@@ -175,7 +175,9 @@ def _set_password(user: StaffUser, password: str) -> None:
     if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
         raise NotAccepted(f"Use {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters. A few words together work well.")
     low = password.lower()
-    if len(set(low)) < 6 or any(low.replace(word, "") == "" or len(low.replace(word, "")) < 6 for word in CONTEXT_WORDS):
+    if len(set(low)) < 6 or any(
+        low.replace(word, "") == "" or len(low.replace(word, "")) < 6 for word in CONTEXT_WORDS
+    ):
         raise NotAccepted("That password is easy to guess. A few words together work well.")
     user.password_hash = _hasher.hash(password)
 
@@ -184,9 +186,10 @@ def _verify(password_hash: str | None, password: str) -> bool:
     if not _nobody:
         _nobody.append(_hasher.hash("nobody's"))
     try:
-        return _hasher.verify(password_hash or _nobody[0], password[:LONGEST_PASSWORD]) and password_hash is not None
+        _hasher.verify(password_hash or _nobody[0], password[:LONGEST_PASSWORD])
     except (VerifyMismatchError, InvalidHashError):
         return False
+    return password_hash is not None
 
 
 def _other(session: Session, user_id: str, actor: Staff) -> StaffUser:

@@ -59,7 +59,9 @@ def manifest(target: Path) -> dict[str, str]:
     except (OSError, ValueError):
         names = {}
     if names.get("made-from") != _fingerprint():
-        raise NotConfigured(f"the static files in {target} are missing or out of date; run: evalapp assets --dir {target}")
+        raise NotConfigured(
+            f"the static files in {target} are missing or out of date; run: evalapp assets --dir {target}"
+        )
     return names
 
 
@@ -87,7 +89,8 @@ def plotly_rules(script: str) -> str:
     if found is None:
         raise NotConfigured("this plotly.js keeps its style rules elsewhere; install the pinned plotly")
     rules = [
-        (quoted or bare).replace("X", ".js-plotly-plot .plotly").replace("Y", ".plotly-notifier") + f"{{{double or single}}}"
+        (quoted or bare).replace("X", ".js-plotly-plot .plotly").replace("Y", ".plotly-notifier")
+        + f"{{{double or single}}}"
         for quoted, bare, double, single in _RULE.findall(found.group(1))
     ]
     return "\n".join([*rules, HEATMAP_RULE, ""])

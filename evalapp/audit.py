@@ -27,9 +27,12 @@ def record(
     last = session.execute(select(Audit.id, Audit.hash).order_by(Audit.id.desc()).limit(1)).first()
     number, previous = (last.id + 1, last.hash) if last else (1, START)
     moment = (now or datetime.now(UTC)).replace(microsecond=0)
-    body = {"at": moment, "actor": actor, "action": action, "object": thing, "detail": detail}
-    row = Audit(id=number, previous_hash=previous, hash=_link(number, previous, **body), **body)
-    session.add(row)
+    link = _link(number, previous, moment, actor, action, thing, detail)
+    session.add(
+        Audit(
+            id=number, at=moment, actor=actor, action=action, object=thing, detail=detail, previous_hash=previous, hash=link
+        )
+    )  # fmt: skip
     session.flush()
 
 
@@ -48,8 +51,6 @@ def length(session: Session) -> int:
     return session.scalar(select(func.count()).select_from(Audit)) or 0
 
 
-def _link(
-    number: int, previous: str, at: datetime, actor: str, action: str, object: str, detail: dict[str, Any]  # noqa: A002
-) -> str:
-    content = [number, at.astimezone(UTC).isoformat(), actor, action, object, detail]
+def _link(number: int, previous: str, at: datetime, actor: str, action: str, thing: str, detail: dict[str, Any]) -> str:
+    content = [number, at.astimezone(UTC).isoformat(), actor, action, thing, detail]
     return hashlib.sha256((previous + canonical(content)).encode()).hexdigest()

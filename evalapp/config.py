@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-REMEDY = "`evalapp secrets --out FILE` makes them; then set them in the environment, or name the file in EVALAPP_SECRETS"
+REMEDY = (
+    "`evalapp secrets --out FILE` makes them; then set them in the environment, or name the file in EVALAPP_SECRETS"
+)
 SHORTEST_SECRET = 32
 
 

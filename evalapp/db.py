@@ -4,7 +4,17 @@ import sqlite3
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import DateTime, Dialect, Engine, MetaData, TypeDecorator, create_engine, event, make_url, text
+from sqlalchemy import (
+    DateTime,
+    Dialect,
+    Engine,
+    MetaData,
+    TypeDecorator,
+    create_engine,
+    event,
+    make_url,
+    text,
+)
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -107,7 +117,11 @@ def durability(engine: Engine) -> dict[str, str]:
     with engine.execution_options(reading=True).connect() as connection:
         if engine.dialect.name == "sqlite":
             mode = connection.exec_driver_sql("PRAGMA journal_mode").scalar_one()
-            return {"database": f"SQLite {sqlite3.sqlite_version}", "journal_mode": str(mode), "synchronous": "full"}
+            return {
+                "database": f"SQLite {sqlite3.sqlite_version}",
+                "journal_mode": str(mode),
+                "synchronous": "full",
+            }
         settings = ("fsync", "full_page_writes", "synchronous_commit")
         found = {name: str(connection.execute(text(f"SHOW {name}")).scalar_one()) for name in settings}
         return {"database": "PostgreSQL", **found}

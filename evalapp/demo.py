@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from evalapp import accounts, db, releases, responses, roster, schema
 from evalapp.access import LONDON
-from evalapp.models import Arm, Assignment, Membership, Review, Site, Trial, Wave
+from evalapp.models import Allocation, Arm, Assignment, Membership, Review, Site, Trial, Wave
 from evalapp.responses import Given
 from evalapp.vault import Vault
 from instruments import Instrument, Item, Scale, visible
@@ -142,9 +142,7 @@ def _sites(session: Session, trial: Trial, rng: np.random.Generator, now: dateti
         site = Site(trial_id=trial.id, name=place, nation=nation, joined_on=today - timedelta(days=420 - 6 * number))
         session.add(site)
         session.flush()
-        roster.allocate(
-            session, site, arms[int(arm)], scheme="complete", actor="system", now=now - timedelta(days=400)
-        )
+        roster.allocate(session, site, arms[int(arm)], scheme="complete", actor="system", now=now - timedelta(days=400))
         finished = int(rng.integers(3, 6)) - 1
         starts = [today - timedelta(days=int(day)) for day in np.sort(rng.integers(150, 360, finished))[::-1]]
         for count, start in enumerate([*starts, today + stages[number % 3]]):
@@ -171,12 +169,12 @@ def _review(session: Session, site: Site, label: str, start: date, rng: np.rando
 def _asked(session: Session, trial: Trial) -> Iterator[Asked]:
     treatment = {arm.id for arm in session.scalars(select(Arm).where(Arm.trial_id == trial.id, Arm.is_treatment))}
     query = (
-        select(Assignment, Membership, Review, Site, Wave.code, roster.Allocation.arm_id)
+        select(Assignment, Membership, Review, Site, Wave.code, Allocation.arm_id)
         .join(Membership, Membership.id == Assignment.membership_id)
         .join(Wave, Wave.id == Assignment.wave_id)
         .join(Review, Review.id == Membership.review_id)
         .join(Site, Site.id == Review.site_id)
-        .join(roster.Allocation, roster.Allocation.site_id == Site.id)
+        .join(Allocation, Allocation.site_id == Site.id)
         .where(Site.trial_id == trial.id)
         .order_by(Site.name, Review.label, Membership.role, Membership.id, Wave.position)
     )
@@ -228,7 +226,9 @@ def _given(instrument: Instrument, asked: Asked, mood: float, rng: np.random.Gen
     tilt = {scale.code: float(rng.normal(0, 0.3)) for scale in instrument.scales}
     given: dict[str, Given] = {}
     for item in instrument.items:
-        if item.kind == "information" or item not in visible(instrument, responses.values_of(given)):
+        if item.kind == "information":
+            continue
+        if item.show_if is not None and item not in visible(instrument, responses.values_of(given)):
             continue
         chance = rng.random()
         if chance < 0.015 and item.refusals:
@@ -241,7 +241,12 @@ def _given(instrument: Instrument, asked: Asked, mood: float, rng: np.random.Gen
 
 
 def _value(
-    item: Item, scale: Scale | None, asked: Asked, mood: float, tilt: Mapping[str, float], rng: np.random.Generator
+    item: Item,
+    scale: Scale | None,
+    asked: Asked,
+    mood: float,
+    tilt: Mapping[str, float],
+    rng: np.random.Generator,
 ) -> Any:
     if item.kind in {"agreement", "faces", "pictures", "rating"}:
         lowest, highest = int(item.codes[0]), int(item.codes[-1])
@@ -285,13 +290,20 @@ def _cards(session: Session, trial: Trial, vault: Vault, base_url: str, now: dat
 
 def _start(session: Session, asked: Asked, vault: Vault, today: date) -> None:
     response = responses.begin(
-        session, asked.assignment.id, language="en", mode="own_link", consent_version="1", agreed=True, today=today
+        session,
+        asked.assignment.id,
+        language="en",
+        mode="own_link",
+        consent_version="1",
+        agreed=True,
+        today=today,
     )
     first = next(page for page in responses.instrument_of(response).pages if page.items)
     kinds = {item.code: item for item in responses.instrument_of(response).items}
     page = [kinds[code] for code in first.items if kinds[code].kind != "information"]
     responses.save(
-        session, response.id, {item.code: Given(item.codes[0] if item.codes else None) for item in page}, vault=vault
+        session,
+        response.id,
+        {item.code: Given(item.codes[0] if item.codes else None) for item in page},
+        vault=vault,
     )
-
-

@@ -203,7 +203,9 @@ class Response(Base):
     state: Mapped[str] = mapped_column(String(10), default="open")
     submitted_on: Mapped[date | None] = mapped_column(Date)
     receipt: Mapped[str | None] = mapped_column(String(20), unique=True)
-    basis: Mapped[str | None] = mapped_column(String(64))  # what was on the page when it was sent: a repeat is known by it
+    basis: Mapped[str | None] = mapped_column(
+        String(64)
+    )  # what was on the page when it was sent: a repeat is known by it
     __table_args__ = (
         one_of("mode", MODES),
         one_of("state", ("open", "declined", "submitted")),
@@ -274,7 +276,10 @@ class StaffUser(Base):
     invitation_ends_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     disabled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    __table_args__ = (one_of("role", STAFF_ROLES), CheckConstraint("email = lower(email)", name="email_lower"))
+    __table_args__ = (
+        one_of("role", STAFF_ROLES),
+        CheckConstraint("email = lower(email)", name="email_lower"),
+    )
 
 
 class StaffSession(Base):
@@ -322,8 +327,11 @@ class Release(Base):
     published_at: Mapped[datetime] = mapped_column(UtcDateTime)
     published_by: Mapped[str] = mapped_column(String(40))
     content: Mapped[str] = mapped_column(Text)  # canonical JSON, so that its hash can be checked
-    withheld: Mapped[str] = mapped_column(Text, default="{}")  # exact numbers of people behind it, for the next release's check; never shown
+    withheld: Mapped[str] = mapped_column(
+        Text, default="{}"
+    )  # exact numbers of people behind it, for the next release's check; never shown
     sha256: Mapped[str] = mapped_column(String(64))
-    __table_args__ = (UniqueConstraint("trial_id", "number"), CheckConstraint("number > 0", name="number_positive"))
-
-
+    __table_args__ = (
+        UniqueConstraint("trial_id", "number"),
+        CheckConstraint("number > 0", name="number_positive"),
+    )

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import Select, Table, bindparam, delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from evalapp.models import (
@@ -58,20 +58,42 @@ class Given:
 
 BLANK = Given()
 
+# Made once: these run at every page of every participant. Straight on the tables: no row becomes an object.
+_answer, _words = cast("Table", Answer.__table__), cast("Table", FreeText.__table__)
+_score = cast("Table", Score.__table__)
+_ANSWERS = select(_answer.c.item, _answer.c.value, _answer.c.reason).where(
+    _answer.c.response_id == bindparam("response")
+)
+_WORDS = select(_words.c.item, _words.c.sealed).where(_words.c.response_id == bindparam("response"))
+_FORGET = tuple(
+    delete(table).where(table.c.response_id == bindparam("response"), table.c.item == bindparam("code"))
+    for table in (_answer, _words)
+)
+_FORGET_ALL = tuple(delete(table).where(table.c.response_id == bindparam("response")) for table in (_answer, _words))
+_RESPONSE = select(Response).where(Response.id == bindparam("response")).with_for_update()
+_OF_ASSIGNMENT = select(Response).where(Response.assignment_id == bindparam("assignment")).with_for_update()
+
 
 def instrument_of(response: Response | Assignment) -> Instrument:
     return questionnaire(response.instrument, response.version)
 
 
 def begin(
-    session: Session, assignment_id: str, *, language: str, mode: str, consent_version: str, agreed: bool, today: date
+    session: Session,
+    assignment_id: str,
+    *,
+    language: str,
+    mode: str,
+    consent_version: str,
+    agreed: bool,
+    today: date,
 ) -> Response:
     """Start (or come back to) the response to an assignment: consent given, or the wish not to take part.
 
     Raises NotOpen outside the window, AlreadyAnswered after a submit or a "no".
     """
     assignment = session.get_one(Assignment, assignment_id)
-    found = _locked(session, select(Response).where(Response.assignment_id == assignment_id))
+    found = _locked(session, _OF_ASSIGNMENT, assignment=assignment_id)
     if found is not None:
         if found.state != "open":
             raise AlreadyAnswered
@@ -113,7 +135,7 @@ def save(
     stored since, Changed is raised and nothing is written, unless they are these very answers (a double
     click, a resend). Raises AlreadyAnswered after submit, KeyError for an item the instrument lacks.
     """
-    response = _locked(session, select(Response).where(Response.id == response_id))
+    response = _locked(session, _RESPONSE, response=response_id)
     if response is None or response.state != "open":
         raise AlreadyAnswered
     instrument = instrument_of(response)
@@ -121,11 +143,12 @@ def save(
     unknown = [code for code in given if code not in kinds]
     if unknown:
         raise KeyError(f"{instrument.name} {instrument.version} has no item {unknown[0]}")
-    stored = answers(session, response_id, given, vault=vault)
-    if basis is not None and _fingerprint(vault, response_id, stored, given) != basis:
-        if {code: stored.get(code, BLANK) for code in given} == dict(given):
-            return
-        raise Changed(stored)
+    if basis is not None:
+        stored = answers(session, response_id, given, vault=vault)
+        if _fingerprint(vault, response_id, stored, given) != basis:
+            if {code: stored.get(code, BLANK) for code in given} == dict(given):
+                return
+            raise Changed(stored)
     _replace(session, response_id, given, kinds, vault)
     if language is not None:
         response.language = language
@@ -143,7 +166,7 @@ def submit(session: Session, response_id: str, *, vault: Vault, today: date, bas
     Raises Changed when answers were saved after the check page was shown, AlreadyAnswered when a different
     version of the answers was submitted before (or the person declined).
     """
-    response = _locked(session, select(Response).where(Response.id == response_id))
+    response = _locked(session, _RESPONSE, response=response_id)
     if response is None or response.state == "declined":
         raise AlreadyAnswered
     if response.state == "submitted":
@@ -166,15 +189,12 @@ def answers(
     session: Session, response_id: str, items: Iterable[str] | None = None, *, vault: Vault
 ) -> dict[str, Given]:
     """What is stored for a response (or for some of its items), written words included."""
-    wanted = None if items is None else list(items)
-    rows = select(Answer.item, Answer.value, Answer.reason).where(Answer.response_id == response_id)
-    words = select(FreeText.item, FreeText.sealed).where(FreeText.response_id == response_id)
-    if wanted is not None:
-        rows, words = rows.where(Answer.item.in_(wanted)), words.where(FreeText.item.in_(wanted))
-    found = {item: Given(value, reason) for item, value, reason in session.execute(rows)}
-    for item, sealed in session.execute(words):
-        found[item] = Given(vault.unseal(sealed, _place(response_id, item)))
-    return found
+    wanted = None if items is None else set(items)
+    found = {row.item: Given(row.value, row.reason) for row in session.execute(_ANSWERS, {"response": response_id})}
+    for row in session.execute(_WORDS, {"response": response_id}):
+        if wanted is None or row.item in wanted:
+            found[row.item] = Given(vault.unseal(row.sealed, _place(response_id, row.item)))
+    return found if wanted is None else {code: one for code, one in found.items() if code in wanted}
 
 
 def values_of(given: Mapping[str, Given]) -> dict[str, Any]:
@@ -191,7 +211,7 @@ def rebuild_scores(session: Session, *, vault: Vault) -> int:
         old = {scale: value for scale, value in stored}  # noqa: C416  (rows are not pairs to mypy)
         if fresh != old:
             differing += 1
-            session.execute(delete(Score).where(Score.response_id == response.id))
+            session.execute(delete(_score).where(_score.c.response_id == response.id))
             _insert_scores(session, response.id, fresh)
     return differing
 
@@ -300,15 +320,14 @@ def by_receipt(session: Session, receipt: str) -> tuple[str, date] | None:
     return (row.instrument, row.submitted_on) if row and row.submitted_on else None
 
 
-def _locked(session: Session, query: Any) -> Response | None:
+def _locked(session: Session, query: Select[Response], **key: str) -> Response | None:
     """The response, held until the transaction ends (SQLite's IMMEDIATE transaction holds the whole file)."""
-    found: Response | None = session.scalar(query.with_for_update().execution_options(populate_existing=True))
-    return found
+    return session.scalar(query, key, execution_options={"populate_existing": True})
 
 
 def _decline(session: Session, response: Response) -> None:
-    session.execute(delete(Answer).where(Answer.response_id == response.id))
-    session.execute(delete(FreeText).where(FreeText.response_id == response.id))
+    for statement in _FORGET_ALL:
+        session.execute(statement, {"response": response.id})
     response.state = "declined"
 
 
@@ -324,23 +343,32 @@ def _fingerprint(vault: Vault, response_id: str, stored: Mapping[str, Given], it
 def _replace(
     session: Session, response_id: str, given: Mapping[str, Given], kinds: Mapping[str, str], vault: Vault
 ) -> None:
-    codes = list(given)
-    session.execute(delete(Answer).where(Answer.response_id == response_id, Answer.item.in_(codes)))
-    session.execute(delete(FreeText).where(FreeText.response_id == response_id, FreeText.item.in_(codes)))
     words = {code for code, one in given.items() if kinds[code] in TEXT_KINDS and one.value}
     closed = [
         {"response_id": response_id, "item": code, "value": one.value, "reason": one.reason}
         for code, one in given.items()
         if code not in words
     ]
+    sealed = [
+        {
+            "response_id": response_id,
+            "item": code,
+            "sealed": vault.seal(given[code].value, _place(response_id, code)),
+        }
+        for code in sorted(words)
+    ]
+    _forget(session, response_id, given)
     if closed:
-        session.execute(insert(Answer), closed)
-    if words:
-        sealed = [
-            {"response_id": response_id, "item": code, "sealed": vault.seal(given[code].value, _place(response_id, code))}
-            for code in sorted(words)
-        ]
-        session.execute(insert(FreeText), sealed)
+        session.execute(insert(_answer), closed)
+    if sealed:
+        session.execute(insert(_words), sealed)
+
+
+def _forget(session: Session, response_id: str, items: Iterable[str]) -> None:
+    """Delete what is stored for some items of a response."""
+    rows = [{"response": response_id, "code": code} for code in items]
+    for statement in _FORGET if rows else ():
+        session.execute(statement, rows)
 
 
 def _drop_unasked(
@@ -349,9 +377,7 @@ def _drop_unasked(
     """Delete answers to questions that later answers made not apply: they were taken back by the person."""
     shown = {item.code for item in visible(instrument, values_of(stored))}
     unasked = [code for code in stored if code not in shown]
-    if unasked:
-        session.execute(delete(Answer).where(Answer.response_id == response_id, Answer.item.in_(unasked)))
-        session.execute(delete(FreeText).where(FreeText.response_id == response_id, FreeText.item.in_(unasked)))
+    _forget(session, response_id, unasked)
     return {code: one for code, one in stored.items() if code in shown}
 
 
@@ -362,7 +388,7 @@ def _store_scores(session: Session, response_id: str, instrument: Instrument, st
 def _insert_scores(session: Session, response_id: str, scores: Mapping[str, float | None]) -> None:
     rows = [{"response_id": response_id, "scale": scale, "value": value} for scale, value in scores.items()]
     if rows:
-        session.execute(insert(Score), rows)
+        session.execute(insert(_score), rows)
 
 
 def touch_language(session: Session, response_id: str, language: str) -> None:

@@ -51,7 +51,10 @@ def add_trial(
     slug: str,
     title: str,
     *,
-    arms: tuple[tuple[str, str], tuple[str, str]] = (("appreciative", "Appreciative"), ("traditional", "Traditional")),
+    arms: tuple[tuple[str, str], tuple[str, str]] = (
+        ("appreciative", "Appreciative"),
+        ("traditional", "Traditional"),
+    ),
     waves: tuple[Window, ...] = USUAL_WAVES,
     **facts: object,
 ) -> Trial:
@@ -73,7 +76,14 @@ def add_trial(
 
 
 def allocate(
-    session: Session, site: Site, arm: Arm, *, scheme: str, actor: str, now: datetime, stratum: str | None = None
+    session: Session,
+    site: Site,
+    arm: Arm,
+    *,
+    scheme: str,
+    actor: str,
+    now: datetime,
+    stratum: str | None = None,
 ) -> None:
     """Record which arm a site was given. Recorded once: the table refuses a change."""
     session.add(

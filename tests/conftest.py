@@ -124,5 +124,6 @@ def client(app: Flask) -> FlaskClient:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Quick tests first: a broken rule shows before a browser opens."""
-    items.sort(key=lambda item: item.get_closest_marker("browser") is not None or item.get_closest_marker("crash") is not None)
-
+    items.sort(
+        key=lambda item: item.get_closest_marker("browser") is not None or item.get_closest_marker("crash") is not None
+    )

@@ -24,7 +24,9 @@ def trial(session: Session, slug: str = "trial", **facts: Any) -> Trial:
     return roster.add_trial(session, slug, facts.pop("title", "A trial"), **facts)
 
 
-def site(session: Session, of: Trial, name: str = "Northtown", *, arm: str | None = None, nation: str = "england") -> Site:
+def site(
+    session: Session, of: Trial, name: str = "Northtown", *, arm: str | None = None, nation: str = "england"
+) -> Site:
     """A site, allocated when an arm's code is given."""
     made = Site(trial_id=of.id, name=name, nation=nation)
     session.add(made)
@@ -36,10 +38,18 @@ def site(session: Session, of: Trial, name: str = "Northtown", *, arm: str | Non
 
 
 def review(
-    session: Session, at: Site, label: str = "Review 1", *, starts_on: date = date(2026, 3, 10), days: int = 2, **facts: Any
+    session: Session,
+    at: Site,
+    label: str = "Review 1",
+    *,
+    starts_on: date = date(2026, 3, 10),
+    days: int = 2,
+    **facts: Any,
 ) -> Review:
     """A review; by default it starts in eight days, so that "before" is open."""
-    made = Review(site_id=at.id, label=label, starts_on=starts_on, ends_on=starts_on + timedelta(days=days - 1), **facts)
+    made = Review(
+        site_id=at.id, label=label, starts_on=starts_on, ends_on=starts_on + timedelta(days=days - 1), **facts
+    )
     session.add(made)
     session.flush()
     return made
@@ -65,15 +75,31 @@ def plain_answer(item: Any) -> Any:
         return [item.codes[0]]
     if item.codes:
         return item.codes[len(item.codes) // 2]
-    return {"number": item.minimum or 1, "date": "2026-02-01", "short_text": "a word", "long_text": "some words"}.get(item.kind)
+    return {
+        "number": item.minimum or 1,
+        "date": "2026-02-01",
+        "short_text": "a word",
+        "long_text": "some words",
+    }.get(item.kind)
 
 
 def answered(
-    session: Session, of: Assignment, vault: Vault, given: Mapping[str, Any] | None = None, *, language: str = "en"
+    session: Session,
+    of: Assignment,
+    vault: Vault,
+    given: Mapping[str, Any] | None = None,
+    *,
+    language: str = "en",
 ) -> Response:
     """A submitted response: the values given, and some answer to everything else that is shown."""
     response = responses.begin(
-        session, of.id, language=language, mode="own_link", consent_version="1", agreed=True, today=of.opens_on
+        session,
+        of.id,
+        language=language,
+        mode="own_link",
+        consent_version="1",
+        agreed=True,
+        today=of.opens_on,
     )
     instrument = responses.instrument_of(response)
     values = dict(given or {})

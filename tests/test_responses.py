@@ -17,7 +17,13 @@ def started(session: Session) -> Response:
     place = make.person(session, make.review(session, make.site(session, make.trial(session))))
     asked = make.assignment(session, place)
     return responses.begin(
-        session, asked.id, language="en", mode="own_link", consent_version="1", agreed=True, today=asked.opens_on
+        session,
+        asked.id,
+        language="en",
+        mode="own_link",
+        consent_version="1",
+        agreed=True,
+        today=asked.opens_on,
     )
 
 
