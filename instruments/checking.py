@@ -7,7 +7,6 @@ from datetime import date
 
 from instruments.conditions import And, Answered, Compare, Condition, Not, OneOf, Or
 from instruments.definitions import NUMBERED, WORDED, Item, Scale
-from instruments.errors import InstrumentError
 from instruments.tables import Table
 
 
@@ -110,9 +109,7 @@ def _ends(item: Item) -> tuple[float | None, float | None]:
         codes = [code for code in item.codes if isinstance(code, int)]
         return (min(codes), max(codes)) if codes else (None, None)
     low, high = item.minimum, item.maximum
-    if isinstance(low, date) or isinstance(high, date):
-        raise InstrumentError(f"item {item.code!r} is a date and cannot be scored")
-    return low, high
+    return (None if isinstance(low, date) else low, None if isinstance(high, date) else high)
 
 
 def _say(ends: tuple[float | None, float | None]) -> str:

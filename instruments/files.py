@@ -18,6 +18,7 @@ from instruments.tables import Table
 
 LIBRARY = Path(__file__).parent / "library"
 LARGEST_FILE = 500_000
+DEEPEST = 4
 _SOURCE = re.compile(r"([1-9][0-9]{0,3})\.toml")
 _TRANSLATION = re.compile(rf"([1-9][0-9]{{0,3}})\.({LANGUAGE.pattern})\.toml")
 _SHARED_KEYS = ("name", "version", "language", "status")
@@ -193,7 +194,7 @@ def _leaves(
     table: Mapping[str, object], above: tuple[str, ...] = ()
 ) -> Iterator[tuple[tuple[str, ...], object]]:
     for key, value in table.items():
-        if isinstance(value, dict):
+        if isinstance(value, dict) and len(above) < DEEPEST:
             yield from _leaves(value, (*above, key))
         elif above or key not in _SHARED_KEYS:
             yield (*above, key), value
