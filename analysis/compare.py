@@ -1,0 +1,363 @@
+"""Compare two arms: the planned primary, every method beside it, variances, ICCs and the effect size."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.errors import BadData
+from analysis.lmm import reml
+from analysis.lmm.kenward_roger import kenward_roger
+from analysis.lmm.satterthwaite import satterthwaite
+from analysis.measures.hedges_g import hedges_g
+from analysis.measures.icc import icc_review, icc_site
+from analysis.model_matrix import ModelMatrix, model_matrix
+from analysis.primary import Primary, choose_primary
+from analysis.question import METHODS, Question
+from analysis.resampling.allocations import scheme
+from analysis.resampling.randomisation import RandomisationTest, randomisation_test
+from analysis.results import Effect, Floats, NotEstimable, Ratio
+from analysis.robust.cluster_robust import Kind, SiteScores, cluster_robust, site_scores
+from analysis.robust.did import did, stratum_columns
+from analysis.threads import one_thread
+from analysis.trial_data import Counts, TrialData, read
+from analysis.two_stage.cluster_summary import ATTENUATED, cluster_summary, site_residual_means
+
+__all__ = ["METHODS", "BadData", "Comparison", "Question", "Variance", "compare"]
+
+MethodResult = Effect | RandomisationTest | NotEstimable
+
+# What the estimate of each method gives equal weight to; printed beside it.
+WEIGHTS = {
+    "lmm_kenward_roger": "between people and sites, by the estimated variances",
+    "lmm_satterthwaite": "between people and sites, by the estimated variances",
+    "cluster_summary": "every site the same",
+    "cr1s": "every person the same",
+    "cr2": "every person the same",
+    "cr3": "every person the same",
+    "randomisation": "every site the same",
+    "did": "every site the same",
+}
+
+
+@dataclass(frozen=True)
+class Variance:
+    """Variance components of the adjusted mixed model; `review` None where it is not in the model."""
+
+    site: float
+    review: float | None
+    residual: float
+    boundary: tuple[str, ...]
+    reml_loglik: float
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Everything one comparison says.
+
+    methods : by name, an effect or the reason there is none.    primary : which of them decides, and why.
+    icc, icc_without_baseline : "site" and "review", each a Ratio or None.
+    warnings : about the data; those about one method are in its result.
+    """
+
+    outcome: str
+    treatment: str
+    control: str
+    counts: Counts
+    primary: Primary
+    methods: dict[str, MethodResult]
+    variance: Variance | NotEstimable
+    icc: dict[str, Ratio | None]
+    icc_without_baseline: dict[str, Ratio | None]
+    effect_size: Ratio | None
+    warnings: tuple[str, ...]
+    data_sha256: str
+    version: str
+    seed: int
+    level: float
+
+    @property
+    def primary_result(self) -> MethodResult | None:
+        """The result that decides; None where nothing does, or it was not asked for."""
+        return self.methods.get(self.primary.method) if self.primary.method else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON, at full precision; never NaN or Infinity."""
+        counts = self.counts
+        variance: dict[str, Any] | None = None
+        if isinstance(self.variance, Variance):
+            variance = {
+                "site": self.variance.site,
+                "review": self.variance.review,
+                "residual": self.variance.residual,
+                "boundary": list(self.variance.boundary),
+                "reml_loglik": self.variance.reml_loglik,
+            }
+        else:
+            variance = self.variance.to_dict()
+        return {
+            "outcome": self.outcome,
+            "contrast": "treatment − control",
+            "treatment": self.treatment,
+            "n": {
+                "rows": counts.rows,
+                "analysed": counts.analysed,
+                "excluded": dict(counts.excluded),
+                "sites": list(counts.sites),
+                "reviews": None if counts.reviews is None else list(counts.reviews),
+                "participants": list(counts.participants),
+            },
+            "primary": self.primary.method,
+            "primary_reason": self.primary.reason,
+            "methods": {name: result.to_dict() for name, result in self.methods.items()},
+            "variance": variance,
+            "icc": _ratios(self.icc),
+            "icc_without_baseline": _ratios(self.icc_without_baseline),
+            "effect_size": None
+            if self.effect_size is None
+            else {"hedges_g": self.effect_size.value, "ci": list(self.effect_size.ci)},
+            "warnings": list(self.warnings),
+            "provenance": {"data_sha256": self.data_sha256, "version": self.version, "seed": self.seed},
+        }
+
+
+def _ratios(ratios: dict[str, Ratio | None]) -> dict[str, Any]:
+    return {name: None if ratio is None else ratio.to_dict() for name, ratio in ratios.items()}
+
+
+def compare(frame: pd.DataFrame, question: Question, data_sha256: str | None = None) -> Comparison:
+    """Answer a question about a table.
+
+    frame : one row a person (or person and wave), with the columns the question names; rows that lack a
+    value are left out and counted. data_sha256 : of the file the table came from; without it the named
+    columns are hashed. Raises BadData, in one line, where the table cannot answer the question.
+    """
+    data = read(frame, question)
+    with one_thread():
+        workings = _Workings(data, question)
+        primary = choose_primary(
+            question.design, question.planned_sites, data.allocated, has_before=data.baseline is not None
+        )
+        methods = {name: _METHODS[name](workings) for name in METHODS if name in question.methods}
+        deciding = methods.get(primary.method or "")
+        if deciding is None and primary.method is not None:
+            deciding = _METHODS[primary.method](workings)
+        fit, plain = workings.fit, workings.unadjusted
+        return Comparison(
+            outcome=question.outcome,
+            treatment=data.treatment,
+            control=data.control,
+            counts=data.counts,
+            primary=primary,
+            methods=methods,
+            variance=_variance(fit),
+            icc=_iccs(fit, question.level),
+            icc_without_baseline=_iccs(plain, question.level),
+            effect_size=_effect_size(deciding, plain),
+            warnings=(*data.warnings, *workings.warnings),
+            data_sha256=data_sha256 or _hash(frame, question),
+            version=_version(),
+            seed=question.seed,
+            level=question.level,
+        )
+
+
+class _Workings:
+    """What several methods share, each computed once when first needed."""
+
+    def __init__(self, data: TrialData, question: Question) -> None:
+        self.data = data
+        self.question = question
+        self.randomised = question.design != "nonrandomised"
+        stratum = None if data.site_stratum is None else data.site_stratum[data.site]
+        self.covariates: list[tuple[str, Floats]] = [*data.covariates, *stratum_columns(stratum)]
+        if data.baseline is not None:
+            self.covariates.insert(0, ("baseline", data.baseline))
+
+    @cached_property
+    def warnings(self) -> tuple[str, ...]:
+        notes = []
+        if self.question.design is None:
+            notes.append("the design was not stated: analysed as if sites had been randomised")
+        if not self.randomised:
+            notes.append("sites were not randomised: a difference is associated with the arm, never caused by it")
+        dropped = [name for name in self.matrix.dropped if name != "arm"]
+        if dropped:
+            notes.append(f"left out, as other columns determine them: {', '.join(dropped)}")
+        return tuple(notes)
+
+    @cached_property
+    def matrix(self) -> ModelMatrix:
+        return model_matrix(self.data.outcome, [*self.covariates, ("arm", self.data.arm)])
+
+    @property
+    def arm_column(self) -> int | None:
+        return self.matrix.index("arm")
+
+    @cached_property
+    def fit(self) -> reml.RemlFit | NotEstimable:
+        return reml.fit(self.matrix, self.data.site, self.data.review)
+
+    @cached_property
+    def unadjusted(self) -> reml.RemlFit | NotEstimable:
+        """outcome ~ arm, without baseline or other covariates."""
+        return reml.fit(model_matrix(self.data.outcome, [("arm", self.data.arm)]), self.data.site, self.data.review)
+
+    @cached_property
+    def scores(self) -> SiteScores:
+        return site_scores(self.matrix, self.data.site)
+
+    def residual_means(self, values: Floats) -> Floats:
+        """Unweighted site means of what the covariates, without the arm, leave of a column."""
+        return site_residual_means(model_matrix(values, self.covariates), self.data.site)
+
+    @cached_property
+    def outcome_means(self) -> Floats:
+        return self.residual_means(self.data.outcome)
+
+
+_NO_ARM = NotEstimable("the covariates determine the arm")
+
+
+def _mixed_model(
+    infer: Callable[[reml.RemlFit, int, float], Effect | NotEstimable],
+) -> Callable[[_Workings], MethodResult]:
+    def method(workings: _Workings) -> MethodResult:
+        if workings.arm_column is None:
+            return _NO_ARM
+        if isinstance(workings.fit, NotEstimable):
+            return workings.fit
+        return infer(workings.fit, workings.arm_column, workings.question.level)
+
+    return method
+
+
+def _least_squares(kind: Kind) -> Callable[[_Workings], MethodResult]:
+    def method(workings: _Workings) -> MethodResult:
+        if workings.arm_column is None:
+            return _NO_ARM
+        if workings.matrix.rows <= workings.matrix.rank:
+            return NotEstimable("fewer people than the model has columns")
+        return cluster_robust(workings.scores, workings.arm_column, kind, workings.question.level)
+
+    return method
+
+
+def _cluster_summary(workings: _Workings) -> MethodResult:
+    if not workings.randomised:
+        return NotEstimable(
+            "sites were not randomised: adjusting without the arm would take away 3–20 % of a difference "
+            "whose baselines differ; see did"
+        )
+    if workings.arm_column is None:
+        return _NO_ARM
+    data, means = workings.data, workings.outcome_means
+    warnings = [ATTENUATED] if workings.covariates else []
+    spread = _spread_ratio(means, data.site_arm)
+    if spread is not None:
+        warnings.append(
+            f"the smaller arm varies {spread:.1f} times as much between sites (variance): "
+            "the pooled t is then liberal, look at cr2"
+        )
+    return cluster_summary(means, data.site_arm, data.site_stratum, workings.question.level, tuple(warnings))
+
+
+def _spread_ratio(means: Floats, arm: Floats) -> float | None:
+    """Variance of site means in the smaller arm over the larger arm's, where it exceeds 3; else None."""
+    groups = sorted((means[arm == 1], means[arm == 0]), key=len)
+    if len(groups[0]) == len(groups[1]) or float(np.ptp(groups[1])) == 0.0:
+        return None
+    ratio = float(groups[0].var(ddof=1) / groups[1].var(ddof=1))
+    return ratio if ratio > 3.0 else None
+
+
+def _randomisation(workings: _Workings) -> MethodResult:
+    data, question = workings.data, workings.question
+    result = randomisation_test(
+        scheme(data.site_arm, data.site_stratum),
+        data.site_arm,
+        workings.outcome_means,
+        workings.residual_means(data.arm),
+        rng=np.random.default_rng(question.seed),
+        level=question.level,
+    )
+    if isinstance(result, NotEstimable):
+        return result
+    notes = list(result.warnings)
+    if not workings.randomised:
+        notes.append("sites were not randomised: p reads as if they had been")
+    elif data.site_stratum is None:
+        notes.append("complete randomisation assumed, as neither strata nor pairs were named")
+    return replace(result, warnings=tuple(notes))
+
+
+def _did(workings: _Workings) -> MethodResult:
+    data = workings.data
+    if data.baseline is None:
+        return NotEstimable("a change needs a baseline or an earlier wave")
+    return did(data.outcome - data.baseline, data.site, data.site_arm, data.site_stratum, workings.question.level)
+
+
+def _clda(workings: _Workings) -> MethodResult:
+    if not workings.randomised:
+        return NotEstimable("refused: equal baselines are a fact of randomisation only")
+    if workings.question.wave is None:
+        return NotEstimable("longitudinal analysis needs a wave column")
+    return NotEstimable("not computed in this version; lmm_kenward_roger adjusts for the first wave instead")
+
+
+def _not_computed(_: _Workings) -> MethodResult:
+    return NotEstimable("not computed in this version")
+
+
+_METHODS: dict[str, Callable[[_Workings], MethodResult]] = {
+    "lmm_kenward_roger": _mixed_model(kenward_roger),
+    "lmm_satterthwaite": _mixed_model(satterthwaite),
+    "cluster_summary": _cluster_summary,
+    "cr1s": _least_squares("cr1s"),
+    "cr2": _least_squares("cr2"),
+    "cr3": _least_squares("cr3"),
+    "wild_bootstrap": _not_computed,
+    "gee": _not_computed,
+    "win_probability": _not_computed,
+    "randomisation": _randomisation,
+    "did": _did,
+    "clda": _clda,
+}
+
+
+def _variance(fit: reml.RemlFit | NotEstimable) -> Variance | NotEstimable:
+    if isinstance(fit, NotEstimable):
+        return fit
+    return Variance(fit.site, fit.review, fit.sigma2, fit.boundary, fit.loglik)
+
+
+def _iccs(fit: reml.RemlFit | NotEstimable, level: float) -> dict[str, Ratio | None]:
+    if isinstance(fit, NotEstimable):
+        return {"site": None, "review": None}
+    review = icc_review(fit, level)
+    return {"site": icc_site(fit, level), "review": None if isinstance(review, NotEstimable) else review}
+
+
+def _effect_size(deciding: MethodResult | None, plain: reml.RemlFit | NotEstimable) -> Ratio | None:
+    if not isinstance(deciding, Effect) or isinstance(plain, NotEstimable):
+        return None
+    g = hedges_g(deciding, plain)
+    return None if isinstance(g, NotEstimable) else g
+
+
+def _hash(frame: pd.DataFrame, question: Question) -> str:
+    named = frame[[column for _, column in question.columns()]]
+    return hashlib.sha256(named.to_csv(index=False).encode()).hexdigest()
+
+
+def _version() -> str:
+    try:
+        return version("evalapp")
+    except PackageNotFoundError:  # the packages used from a source tree, in a notebook
+        return "unknown"

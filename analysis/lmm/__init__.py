@@ -1,0 +1,1 @@
+"""Linear mixed models with random intercepts for sites and reviews."""

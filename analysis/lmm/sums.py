@@ -1,0 +1,74 @@
+"""Sufficient statistics of the nested random-intercept model: one pass over the people, then only reviews."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from analysis.model_matrix import ModelMatrix
+from analysis.results import Codes, Floats
+
+
+@dataclass(frozen=True)
+class ReviewSums:
+    """What the likelihood needs of each review; q = p + 1 columns, the outcome last.
+
+    n      : (R,) people in the review.           means : (R, q) means of the standardised columns.
+    within : (q, q) cross-products about the review means, so that large cluster variances cancel no digits.
+    starts : (S,) first review of each site.      site  : (R,) site of each review, reviews sorted by site.
+    """
+
+    n: Floats
+    means: Floats
+    within: Floats
+    starts: Codes
+    site: Codes
+    rows: int
+    rank: int
+
+    @property
+    def sites(self) -> int:
+        return len(self.starts)
+
+    @property
+    def reviews(self) -> int:
+        return len(self.n)
+
+    def without(self, column: int) -> "ReviewSums":
+        """The same people with one model column left out."""
+        keep = [j for j in range(self.rank + 1) if j != column]
+        return ReviewSums(
+            self.n,
+            np.ascontiguousarray(self.means[:, keep]),
+            self.within[np.ix_(keep, keep)],
+            self.starts,
+            self.site,
+            self.rows,
+            self.rank - 1,
+        )
+
+
+def review_sums(matrix: ModelMatrix, site: Codes, review: Codes | None) -> ReviewSums:
+    """Reduce people to reviews.
+
+    site, review : (N,) codes counted from 0. Reviews are nested: the same code at two sites is two reviews.
+    Without `review` each site is taken as one review.
+    """
+    key = site if review is None else site * (int(review.max()) + 1) + review
+    order = np.argsort(key, kind="stable")
+    key = key[order]
+    columns = matrix.columns[order]
+    first = np.flatnonzero(np.concatenate(([True], key[1:] != key[:-1])))
+    n = np.diff(first, append=len(key))
+    means = np.add.reduceat(columns, first, axis=0) / n[:, None]
+    columns -= np.repeat(means, n, axis=0)
+    site_of_review = site[order[first]]
+    starts = np.flatnonzero(np.concatenate(([True], site_of_review[1:] != site_of_review[:-1])))
+    return ReviewSums(
+        n=n.astype(np.float64),
+        means=means,
+        within=columns.T @ columns,
+        starts=starts,
+        site=np.repeat(np.arange(len(starts)), np.diff(starts, append=len(n))),
+        rows=len(key),
+        rank=matrix.rank,
+    )

@@ -1,0 +1,1 @@
+"""Quantities that describe a result: effect sizes and intraclass correlations."""

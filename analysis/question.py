@@ -1,0 +1,107 @@
+"""What is asked of a table: which column is what, how sites were allocated, which methods."""
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from analysis.errors import BadData
+
+Design = Literal["randomised", "nonrandomised"]
+DESIGNS: tuple[Design, ...] = get_args(Design)
+
+METHODS = (
+    "lmm_kenward_roger",
+    "lmm_satterthwaite",
+    "cluster_summary",
+    "cr1s",
+    "cr2",
+    "cr3",
+    "wild_bootstrap",
+    "gee",
+    "win_probability",
+    "randomisation",
+    "did",
+    "clda",
+)
+
+
+@dataclass(frozen=True)
+class Question:
+    """Columns and options of one comparison of two arms.
+
+    outcome, arm, site : column names.   review, participant, baseline, wave, strata, pairs : column names
+    or None.
+    wave       : the data are long, one row a person and wave; the last wave is compared, the first is its
+    baseline.
+    wave_order : labels of the waves from first to last; needed where waves are not numbers.
+    treatment  : label of the treated arm; without it see `analysis.trial_data.treated_label`.
+    covariates : further columns; numbers enter as they are, labels as indicators.
+    strata     : allocation strata.   pairs : matched pairs of sites, one of each arm.
+    design     : None where it was not said; then taken as randomised, with a warning.
+    planned_sites : the number the plan was written for; without it every result is exploratory.
+    methods    : names from METHODS.   level : of the intervals.   seed : of anything drawn.
+    """
+
+    outcome: str
+    arm: str
+    site: str
+    review: str | None = None
+    participant: str | None = None
+    baseline: str | None = None
+    wave: str | None = None
+    wave_order: tuple[str, ...] = ()
+    treatment: str | None = None
+    covariates: tuple[str, ...] = ()
+    strata: str | None = None
+    pairs: str | None = None
+    design: Design | None = None
+    planned_sites: int | None = None
+    methods: tuple[str, ...] = METHODS
+    level: float = 0.95
+    seed: int = 1
+
+    def __post_init__(self) -> None:
+        unknown = [name for name in self.methods if name not in METHODS]
+        if unknown:
+            raise BadData(f'there is no method "{unknown[0]}"; choose from {", ".join(METHODS)}')
+        if not self.methods:
+            raise BadData("no method was named; leave methods out to have all of them")
+        if not 0.5 <= self.level < 1.0:
+            raise BadData(f"the level is {self.level:g}; give a proportion from 0.5 to below 1, such as 0.95")
+        if self.design is not None and self.design not in DESIGNS:
+            raise BadData(f'the design is "{self.design}"; it is one of {", ".join(DESIGNS)}')
+        if self.planned_sites is not None and self.planned_sites < 2:
+            raise BadData(f"{self.planned_sites} planned sites; a comparison of two arms has at least two")
+        if self.seed < 0:
+            raise BadData(f"the seed is {self.seed}; give a whole number from 0 upwards")
+        if self.strata and self.pairs:
+            raise BadData("both strata and pairs are given; pairs are strata of two, so name only one of them")
+        if self.wave and self.baseline:
+            raise BadData("both wave and baseline are given; in long data the first wave is the baseline")
+        if self.wave and not self.participant:
+            raise BadData("wave is given without participant; name the column that says whose row it is")
+        if self.wave_order and not self.wave:
+            raise BadData("a wave order is given without a wave column; name the column too")
+        self._refuse_double_use()
+
+    def _refuse_double_use(self) -> None:
+        uses: dict[str, str] = {}
+        for role, column in self.columns():
+            if column in uses:
+                raise BadData(f'column "{column}" is named both as {uses[column]} and as {role}; name two columns')
+            uses[column] = role
+
+    def columns(self) -> list[tuple[str, str]]:
+        """Every (role, column) the question names."""
+        single = [
+            ("outcome", self.outcome),
+            ("arm", self.arm),
+            ("site", self.site),
+            ("review", self.review),
+            ("participant", self.participant),
+            ("baseline", self.baseline),
+            ("wave", self.wave),
+            ("strata", self.strata),
+            ("pairs", self.pairs),
+        ]
+        named = [(role, column) for role, column in single if column is not None]
+        return [*named, *(("covariate", column) for column in self.covariates)]

@@ -1,0 +1,1 @@
+"""Standard errors that allow for clustering without modelling it."""

@@ -1,0 +1,106 @@
+"""The `evalapp` command: every command in one group, each importing what it needs only when it runs."""
+
+import json
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="evalapp", message="%(prog)s %(version)s")
+def main() -> None:
+    """Questionnaires, honest small-cluster comparison and plain dashboards for trials of case reviews."""
+
+
+class _OneLine(click.ClickException):
+    """A refusal of one line, exit code 2."""
+
+    exit_code = 2
+
+    def __init__(self, command: str, message: str) -> None:
+        super().__init__(" ".join(message.split()))
+        self.command = command
+
+    def show(self, file: Any = None) -> None:
+        click.echo(f"evalapp {self.command}: {self.message}", err=True, file=file)
+
+
+class OneLineCommand(click.Command):
+    """A command whose wrong options, like its bad data, are answered in one line."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            raise _OneLine(str(self.name), f"{error.format_message()} See evalapp {self.name} --help.") from None
+
+
+def refuse(command: str, error: Exception) -> NoReturn:
+    """End a command with one line on standard error and exit code 2."""
+    raise _OneLine(command, str(error)) from None
+
+
+def _listed(_: click.Context, __: click.Parameter, value: str | None) -> tuple[str, ...]:
+    return tuple(part.strip() for part in (value or "").split(",") if part.strip())
+
+
+@main.command(cls=OneLineCommand)
+@click.argument("data", type=click.Path(path_type=Path), metavar="DATA.csv")
+@click.option("--outcome", required=True, metavar="COL", help="Outcome, a number.")
+@click.option("--arm", required=True, metavar="COL", help="Which of two arms.")
+@click.option("--site", required=True, metavar="COL", help="Site: the unit that was allocated.")
+@click.option("--review", metavar="COL", help="Review within its site.")
+@click.option("--participant", metavar="COL", help="Label that tells people of a site apart.")
+@click.option("--baseline", metavar="COL", help="Outcome before allocation, to adjust for.")
+@click.option("--wave", metavar="COL", help="Wave of each row of long data: first adjusts, last is compared.")
+@click.option("--wave-order", callback=_listed, metavar="A,B,…", help="Waves from first to last, if text.")
+@click.option(
+    "--treatment",
+    metavar="LABEL",
+    help="Label of the treated arm. Otherwise the label that is not a word for control (0, false, no, control, "
+    "usual care …), else a word for treatment (1, yes, intervention …), else the larger number, else, "
+    "with a warning, the last in alphabetical order.",
+)
+@click.option("--covariate", "covariates", multiple=True, metavar="COL", help="Adjust for it too; repeatable.")
+@click.option("--strata", metavar="COL", help="Strata in which sites were randomised.")
+@click.option("--pairs", metavar="COL", help="Matched pairs in which sites were randomised.")
+@click.option(
+    "--design",
+    type=click.Choice(["randomised", "nonrandomised"]),
+    help="How sites came to their arm; unsaid, analysed as randomised, with a warning.",
+)
+@click.option("--planned-sites", type=int, metavar="N", help="Sites planned: they choose the primary method.")
+@click.option("--methods", default="all", metavar="all|NAME,…", show_default=True, help="Methods to show.")
+@click.option("--level", type=float, default=0.95, show_default=True, help="Level of the intervals.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Seed of anything drawn.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON at full precision.")
+def compare(data: Path, methods: str, covariates: tuple[str, ...], as_json: bool, **options: Any) -> None:
+    """Compare two arms of a cluster trial in any CSV, one row a person.
+
+    Chooses the primary method from the planned number of sites and shows the others beside it. Rows that lack a
+    value are left out and counted. Bad input ends with exit code 2 and one line that says what to do.
+    """
+    # pandas and SciPy take half a second to import: only here, so that the other commands start at once.
+    from analysis.compare import METHODS, Question  # noqa: PLC0415
+    from analysis.compare import compare as answer  # noqa: PLC0415
+    from analysis.errors import BadData  # noqa: PLC0415
+    from evalapp.exchange.table import read_table  # noqa: PLC0415
+
+    chosen = METHODS if methods == "all" else tuple(name.strip() for name in methods.split(",") if name.strip())
+    try:
+        question = Question(methods=chosen, covariates=covariates, **options)
+        table = read_table(data)
+        result = answer(table.frame, question, table.sha256)
+    except BadData as error:
+        refuse("compare", error)
+    if as_json:
+        click.echo(json.dumps(result.to_dict(), ensure_ascii=False, allow_nan=False, indent=2))
+        return
+    from evalapp.exchange.comparison import in_words  # noqa: PLC0415
+
+    click.echo(in_words(result))
+
+
+if __name__ == "__main__":
+    main()
