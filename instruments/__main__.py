@@ -21,9 +21,7 @@ def main(arguments: list[str] | None = None) -> int:
     except InstrumentError as error:
         sys.stdout.write(f"{error}\n")
         return 1
-    sys.stdout.write(
-        "the one instrument is sound\n" if count == 1 else f"all {count} instruments are sound\n"
-    )
+    sys.stdout.write("the one instrument is sound\n" if count == 1 else f"all {count} instruments are sound\n")
     return 0
 
 

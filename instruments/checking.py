@@ -47,9 +47,7 @@ def _check_compared(item: Item, sign: str, values: tuple[int | float | str, ...]
 
 def _check_value(item: Item, value: float | str) -> list[str]:
     if item.kind == "date":
-        return (
-            [] if isinstance(value, str) and _is_day(value) else [_wrong(item, value, 'a "2024-05-31" date')]
-        )
+        return [] if isinstance(value, str) and _is_day(value) else [_wrong(item, value, 'a "2024-05-31" date')]
     if isinstance(value, str) is not (item.kind in WORDED):
         return [_wrong(item, value, "quoted text" if item.kind in WORDED else "a number without quotes")]
     if item.kind in NUMBERED or item.kind in WORDED:
@@ -79,9 +77,7 @@ def check_scale(scale: Scale, table: Table, items: Mapping[str, Item], others: M
         if item.kind not in NUMBERED and item.kind != "number":
             table.fault("items", f"item {code!r} is of kind {item.kind} and has no number; take it out")
         elif _ends(item) != ends:
-            table.fault(
-                "range", f"is {_say(ends)} but item {code!r} has {_say(_ends(item))}; make them equal"
-            )
+            table.fault("range", f"is {_say(ends)} but item {code!r} has {_say(_ends(item))}; make them equal")
     for code in scale.reversed:
         if code not in scale.items:
             table.fault("reversed", f"item {code!r} is not in the scale; add it to items or take it out")

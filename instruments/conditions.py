@@ -161,9 +161,7 @@ class _Parser:
     def whole(self) -> Condition:
         condition = self._either(0)
         if self._place < len(self._tokens):
-            raise InstrumentError(
-                f"the condition goes on with {self._peek()!r} where it should end or say and/or"
-            )
+            raise InstrumentError(f"the condition goes on with {self._peek()!r} where it should end or say and/or")
         return condition
 
     def _either(self, depth: int) -> Condition:

@@ -30,8 +30,7 @@ class Library:
 
     def __init__(self, instruments: Iterable[Instrument]) -> None:
         self._instruments = {
-            (one.name, one.version): one
-            for one in sorted(instruments, key=lambda one: (one.name, one.version))
+            (one.name, one.version): one for one in sorted(instruments, key=lambda one: (one.name, one.version))
         }
 
     def __iter__(self) -> Iterator[Instrument]:
@@ -133,9 +132,7 @@ def _misnamed(source: Path, content: Mapping[str, object], file: str) -> list[st
     if not NAME.fullmatch(name):
         problems.append(f"{file}: the folder's name must be lower-case letters, digits and _")
     if isinstance(content.get("version"), int) and str(content["version"]) != version:
-        problems.append(
-            f"{file}: version: is {content['version']} but the file is {version}.toml; make them equal"
-        )
+        problems.append(f"{file}: version: is {content['version']} but the file is {version}.toml; make them equal")
     return problems
 
 
@@ -190,9 +187,7 @@ def _source_texts(source: Mapping[str, object]) -> Iterator[tuple[str, ...]]:
             yield key
 
 
-def _leaves(
-    table: Mapping[str, object], above: tuple[str, ...] = ()
-) -> Iterator[tuple[tuple[str, ...], object]]:
+def _leaves(table: Mapping[str, object], above: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], object]]:
     for key, value in table.items():
         if isinstance(value, dict) and len(above) < DEEPEST:
             yield from _leaves(value, (*above, key))
@@ -211,9 +206,7 @@ def _load(path: Path) -> tuple[dict[str, object], str]:
     except InstrumentError:
         raise
     except (ValueError, RecursionError) as error:
-        raise InstrumentError(
-            f"{_short(path)}: cannot be read as TOML in UTF-8; correct it: {error}"
-        ) from None
+        raise InstrumentError(f"{_short(path)}: cannot be read as TOML in UTF-8; correct it: {error}") from None
     except OSError as error:
         raise InstrumentError(f"{_short(path)}: cannot be opened: {error.strerror}") from None
 

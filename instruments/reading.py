@@ -149,9 +149,7 @@ def _items(top: Table, refusals: tuple[str, ...], pages: tuple[Page, ...]) -> tu
     for page in pages:
         for code in page.items:
             if code not in tables:
-                top.fault(
-                    f"pages.{page.code}.items", f"there is no item {code!r}; correct it or add the item"
-                )
+                top.fault(f"pages.{page.code}.items", f"there is no item {code!r}; correct it or add the item")
     for code, table in tables.items():
         if placed[code] != 1:
             where = "on no page" if not placed[code] else f"on {placed[code]} pages"
@@ -192,9 +190,7 @@ def _item(
     used: set[str],
 ) -> Item | None:
     if not _ITEM_CODE.fullmatch(code) or code.lower() in WORDS:
-        table.fault(
-            "", "an item's code is letters, digits and _, starts with a letter, is no word of conditions"
-        )
+        table.fault("", "an item's code is letters, digits and _, starts with a letter, is no word of conditions")
     kind = cast("Kind", table.one_of("kind", KINDS))
     item = Item(code=code, kind=kind, text=table.text("text"), hint=table.text("hint", required=False))
     if not kind:
@@ -203,9 +199,7 @@ def _item(
         allowed = table.texts("refusals", required=False)
         for word in allowed:
             if word not in refusals:
-                table.fault(
-                    "refusals", f"{word!r} has no label in [refusals]; add it there or take it out here"
-                )
+                table.fault("refusals", f"{word!r} has no label in [refusals]; add it there or take it out here")
         item = replace(
             item,
             refusals=allowed if "refusals" in table.content or kind in WRITTEN else refusals,
@@ -231,18 +225,14 @@ def _check_bounds(table: Table, turned: bool) -> None:
         table.fault("minimum", "is greater than the maximum; exchange or correct them")
 
 
-def _with_options(
-    item: Item, table: Table, shared: dict[str, tuple[tuple[str, str], ...]], used: set[str]
-) -> Item:
+def _with_options(item: Item, table: Table, shared: dict[str, tuple[tuple[str, str], ...]], used: set[str]) -> Item:
     labels = _chosen_labels(item, table, shared, used)
     if not labels:
         return item
     pattern = _NUMBER_CODE if item.kind in NUMBERED else _WORD_CODE
     wrong = [code for code, _ in labels if not pattern.fullmatch(code) or code in REFUSALS]
     for code in wrong:
-        needed = (
-            "a whole number from 0 to 999" if item.kind in NUMBERED else "lower-case letters, digits and _"
-        )
+        needed = "a whole number from 0 to 999" if item.kind in NUMBERED else "lower-case letters, digits and _"
         table.fault("options", f"the code {code!r} must be {needed}, and no refusal")
     repeated = [label for label, times in Counter(label for _, label in labels).items() if times > 1]
     for label in repeated:
@@ -276,9 +266,7 @@ def _chosen_labels(
     if "options" not in table.content:
         table.table("options")  # notes that it is missing
     elif name:
-        table.fault(
-            "options", f"there are no answers called {name!r}; add [answers.{name}] or correct the name"
-        )
+        table.fault("options", f"there are no answers called {name!r}; add [answers.{name}] or correct the name")
     return ()
 
 
@@ -299,8 +287,7 @@ def _rating(table: Table, labels: dict[str, str]) -> tuple[tuple[int | str, str]
     if not {"0", "10"} <= set(labels) <= {str(number) for number in range(11)}:
         table.fault("options", "a rating runs from 0 to 10: label 0 and 10, and others if you wish")
     return tuple(
-        (number, f"{number} – {labels[str(number)]}" if str(number) in labels else str(number))
-        for number in range(11)
+        (number, f"{number} – {labels[str(number)]}" if str(number) in labels else str(number)) for number in range(11)
     )
 
 
@@ -310,9 +297,7 @@ def _drawings(item: Item, table: Table) -> tuple[str, ...]:
         if name not in known:
             table.fault("pictures", f"{name!r} is not drawn; use {', '.join(known)}")
     if names and len(names) != len(item.options):
-        table.fault(
-            "pictures", f"names {len(names)} drawings for {len(item.options)} answers; name one an answer"
-        )
+        table.fault("pictures", f"names {len(names)} drawings for {len(item.options)} answers; name one an answer")
     return names
 
 

@@ -49,9 +49,7 @@ def score(instrument: Instrument, values: Mapping[str, object]) -> dict[str, flo
 
 def _scale_score(scale: Scale, values: Mapping[str, object], shown: set[str]) -> float | None:
     answered = [
-        _points(scale, code, values[code])
-        for code in scale.items
-        if code in shown and not is_missing(values.get(code))
+        _points(scale, code, values[code]) for code in scale.items if code in shown and not is_missing(values.get(code))
     ]
     if len(answered) < scale.min_answered:
         return None

@@ -102,9 +102,7 @@ class Table:
             return None
         ends = cast("list[object]", value)
         match ends:
-            case [int() | float() as low, int() | float() as high] if (
-                float("-inf") < low < high < float("inf")
-            ):
+            case [int() | float() as low, int() | float() as high] if float("-inf") < low < high < float("inf"):
                 return low, high
         self.fault(key, "must be the lowest and the highest answer, such as [1, 5]")
         return None
@@ -113,11 +111,7 @@ class Table:
         """A table within this one, or None when absent or at fault."""
         value = self._take(key, dict, "a table", required=required)
         place = f"{self.key}.{key}" if self.key else key
-        return (
-            None
-            if value is None
-            else Table(cast("dict[str, object]", value), self.file, place, self.problems)
-        )
+        return None if value is None else Table(cast("dict[str, object]", value), self.file, place, self.problems)
 
     def tables(self, key: str, *, required: bool = True) -> dict[str, Table]:
         """The tables within a table, by their names, in the order of the file."""
@@ -133,9 +127,7 @@ class Table:
             if key not in self._read:
                 self.fault(key, "is not a key known here; correct its spelling or take it out")
 
-    def _take(
-        self, key: str, kind: type | tuple[type, ...], expected: str, *, required: bool
-    ) -> object | None:
+    def _take(self, key: str, kind: type | tuple[type, ...], expected: str, *, required: bool) -> object | None:
         self._read.add(key)
         if key not in self.content:
             if required:

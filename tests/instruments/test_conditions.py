@@ -214,15 +214,7 @@ def test_whatever_is_written_is_a_condition_or_is_refused(text: str, values: dic
     assert [code for code in named_items(condition) if code not in text] == []
 
 
-LEAVES = (
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats()
-    | st.text(max_size=8)
-    | st.dates()
-    | st.datetimes()
-)
+LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.dates() | st.datetimes()
 KEYS = st.sampled_from(
     [
         "name",

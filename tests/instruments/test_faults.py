@@ -308,9 +308,7 @@ def test_the_questionnaire_the_faults_are_made_from_is_sound(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(("old", "new", "words"), SOURCE_FAULTS)
-def test_a_fault_in_a_source_is_refused_by_file_and_key(
-    tmp_path: Path, old: str, new: str, words: list[str]
-) -> None:
+def test_a_fault_in_a_source_is_refused_by_file_and_key(tmp_path: Path, old: str, new: str, words: list[str]) -> None:
     message = refusal(write(tmp_path, replaced(SOURCE, old, new), translation=None))
     assert [word for word in words if word not in message] == []
 
@@ -359,14 +357,10 @@ reported = "0-100"
         ("day > 3", 'a "2024-05-31" date'),
     ],
 )
-def test_a_condition_asks_each_kind_only_what_it_can_answer(
-    tmp_path: Path, condition: str, words: str
-) -> None:
+def test_a_condition_asks_each_kind_only_what_it_can_answer(tmp_path: Path, condition: str, words: str) -> None:
     more = f"[items.last]\nkind = 'information'\ntext = 'Bye.'\nshow_if = '{condition}'\n"
     source = replaced(SOURCE, "[scales.TEA]", f"{more}\n[scales.TEA]")
-    source = replaced(
-        source, "[items.TEA1]", '[pages.third]\ntitle = "Third"\nitems = ["last"]\n\n[items.TEA1]'
-    )
+    source = replaced(source, "[items.TEA1]", '[pages.third]\ntitle = "Third"\nitems = ["last"]\n\n[items.TEA1]')
     message = refusal(write(tmp_path, source, translation=None))
     assert "items.last.show_if" in message
     assert words in message

@@ -27,9 +27,7 @@ def answers(scale: Scale, value: int, turned: int, count: int | None = None) -> 
 
 
 @pytest.mark.parametrize(("instrument", "scale"), SCALES)
-def test_the_best_answers_score_100_the_worst_0_and_the_middle_50(
-    instrument: Instrument, scale: Scale
-) -> None:
+def test_the_best_answers_score_100_the_worst_0_and_the_middle_50(instrument: Instrument, scale: Scale) -> None:
     assert score(instrument, answers(scale, 5, 1))[scale.code] == 100
     assert score(instrument, answers(scale, 1, 5))[scale.code] == 0
     assert score(instrument, answers(scale, 3, 3))[scale.code] == 50
@@ -51,9 +49,7 @@ def test_the_fewest_answers_score_and_one_fewer_does_not(instrument: Instrument,
 
 @pytest.mark.parametrize(("instrument", "scale"), SCALES)
 @pytest.mark.parametrize("missing", [None, "prefer_not", "not_applicable", math.nan, ""])
-def test_nothing_but_refusals_is_no_score_and_never_0(
-    instrument: Instrument, scale: Scale, missing: object
-) -> None:
+def test_nothing_but_refusals_is_no_score_and_never_0(instrument: Instrument, scale: Scale, missing: object) -> None:
     assert score(instrument, dict.fromkeys(scale.items, missing))[scale.code] is None
 
 

@@ -23,9 +23,7 @@ ids = {"ids": lambda one: one.name}
 
 
 def test_the_shipped_questionnaires_are_sound_by_the_command() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "instruments", "check"], capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-m", "instruments", "check"], capture_output=True, text=True, check=True)
     assert done.stdout == "all 6 instruments are sound\n"
 
 
@@ -222,6 +220,4 @@ def test_the_package_stands_on_the_standard_library_alone() -> None:
 def test_nothing_is_evaluated_as_code() -> None:
     for path in Path(instruments.__file__).parent.glob("*.py"):
         calls = [node.func for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
-        assert not {"eval", "exec", "compile", "__import__"} & {
-            f.id for f in calls if isinstance(f, ast.Name)
-        }
+        assert not {"eval", "exec", "compile", "__import__"} & {f.id for f in calls if isinstance(f, ast.Name)}
