@@ -1,0 +1,36 @@
+"""One mark specification per figure, drawn twice: as SVG without script, and for Plotly. Draws, never computes."""
+
+from evalapp.figures.bars import Bar, Bars
+from evalapp.figures.distribution import Distribution, Panel
+from evalapp.figures.drawing import Drawn, Estimate, Look, Missing, Series, Table
+from evalapp.figures.forest import Band, Forest, Row
+from evalapp.figures.profile import Profile
+from evalapp.figures.tens import InTen, Tens
+
+Figure = Profile | Forest | Distribution | Bars | Tens
+
+__all__ = [
+    "Band",
+    "Bar",
+    "Bars",
+    "Distribution",
+    "Drawn",
+    "Estimate",
+    "Figure",
+    "Forest",
+    "InTen",
+    "Look",
+    "Missing",
+    "Panel",
+    "Profile",
+    "Row",
+    "Series",
+    "Table",
+    "Tens",
+    "draw",
+]
+
+
+def draw(figure: Figure, name: str) -> Drawn:
+    """A figure drawn both ways, with its table. `name` (letters, digits, hyphens) is unique on the page."""
+    return Drawn(name, figure.title, figure.svg(name), figure.plotly(), figure.table())

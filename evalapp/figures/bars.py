@@ -1,0 +1,168 @@
+"""Bars: of those expected (or aimed for), how many opened and how many answered. The response board and recruitment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from markupsafe import Markup
+
+from evalapp.figures.drawing import (
+    LINE,
+    PAPER,
+    POOLED,
+    SOFT,
+    TREATMENT,
+    Cell,
+    Look,
+    Table,
+    axis,
+    fill,
+    frame,
+    layout,
+    patterns,
+    percent,
+    px,
+    tag,
+    words,
+)
+
+ROW = 46.0
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One line. None in `answered` means it is not shown, and `reason` says why. `words` overrides the usual count."""
+
+    label: str
+    expected: int | None
+    answered: int | None
+    opened: int | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Bars:
+    """bars : from top to bottom; each track is all that were expected.   done, of : the words between the counts."""
+
+    title: str
+    bars: tuple[Bar, ...]
+    done: str = "answered"
+    of: str = "expected"
+    begun: str = "opened, not sent"
+
+    def svg(self, name: str) -> Markup:
+        parts = [patterns([TREATMENT, POOLED], name)]
+        top = 0.0
+        if any(bar.opened for bar in self.bars):
+            parts.append(self._key(name))
+            top = 28.0
+        parts.extend(self._bar(bar, top + ROW * index, name) for index, bar in enumerate(self.bars))
+        return frame(name, self.title, self._described(), top + ROW * len(self.bars) + 2, *parts)
+
+    def plotly(self) -> dict[str, Any]:
+        shown = [bar for bar in self.bars if bar.answered is not None and bar.expected]
+        count = len(self.bars)
+        place = {bar: count - 1 - index for index, bar in enumerate(self.bars)}
+
+        def trace(label: str, look: Look, share: list[float], shape: str) -> dict[str, Any]:
+            return {
+                "type": "bar",
+                "orientation": "h",
+                "name": label,
+                "x": share,
+                "y": [place[bar] for bar in shown],
+                "width": 0.3,
+                "marker": {"color": look.colour, "pattern": {"shape": shape}},
+                "text": [f"{bar.label}: {self._said(bar)}" for bar in shown],
+                "textposition": "none",
+                "hoverinfo": "text",
+            }
+
+        traces = [trace(self.done, TREATMENT, [100 * (bar.answered or 0) / (bar.expected or 1) for bar in shown], "")]
+        if any(bar.opened for bar in shown):
+            begun = [100 * max((bar.opened or 0) - (bar.answered or 0), 0) / (bar.expected or 1) for bar in shown]
+            traces.append(trace(self.begun, POOLED, begun, "."))
+        notes = []
+        for bar in self.bars:
+            for text, x, anchor in ((bar.label, 0, "left"), (self._said(bar), 1, "right")):
+                clean = text.replace("<", "‹").replace(">", "›")
+                notes.append(
+                    {
+                        "text": clean,
+                        "x": x,
+                        "xref": "paper",
+                        "xanchor": anchor,
+                        "y": place[bar],
+                        "yshift": 18,
+                        "showarrow": False,
+                    }
+                )
+        return {
+            "data": traces,
+            "layout": layout(
+                ROW * count + 40,
+                barmode="stack",
+                annotations=notes,
+                showlegend=len(traces) > 1,
+                xaxis=axis(range=[0, 100], ticksuffix=" %", nticks=5),
+                yaxis=axis(range=[-0.5, count - 0.1], showticklabels=False, showgrid=False),
+            ),
+        }
+
+    def table(self) -> Table:
+        opened = any(bar.opened is not None for bar in self.bars)
+        head = (
+            "Group",
+            self.of.capitalize(),
+            *(("Opened",) if opened else ()),
+            self.done.capitalize(),
+            "Why there is no number",
+        )
+        rows: list[tuple[Cell, ...]] = []
+        for bar in self.bars:
+            middle = (bar.opened,) if opened else ()
+            rows.append((bar.label, bar.expected, *middle, bar.answered, bar.reason or None))
+        return Table(head, tuple(rows))
+
+    def _said(self, bar: Bar) -> str:
+        if bar.answered is None:
+            return "not shown"
+        if not bar.expected:
+            return f"{bar.answered} {self.done}"
+        return f"{bar.answered} of {bar.expected}"
+
+    def _described(self) -> str:
+        said = [f"{bar.label}: {self._said(bar)}" for bar in self.bars]
+        return f"How many {self.done}, of those {self.of}. " + "; ".join(said) + "."
+
+    def _key(self, name: str) -> Markup:
+        parts = []
+        for x, label, look in ((0, self.done, TREATMENT), (34, self.begun, POOLED)):
+            box = tag("rect", x=1, y=2, width=14, height=14, fill=fill(look, name), stroke=look.colour)
+            parts.append(tag("svg", box, words(label.capitalize(), "22", 14), x=percent(x), y=0, overflow="visible"))
+        return Markup("").join(parts)
+
+    def _bar(self, bar: Bar, top: float, name: str) -> Markup:
+        said = words(
+            self._said(bar),
+            "100%",
+            top + 16,
+            text_anchor="end",
+            font_weight=700 if bar.answered is not None else 400,
+            fill=SOFT if bar.answered is None else TREATMENT.colour,
+        )
+        parts = [words(bar.label, "0", top + 16), said]
+        track = {"y": px(top + 24), "height": 12}
+        parts.append(tag("rect", x=0, width="100%", fill=PAPER, stroke=LINE, stroke_width=1.5, rx=3, **track))
+        if bar.answered is None:
+            parts.append(
+                tag("line", x1=0, x2="100%", y1=px(top + 30), y2=px(top + 30), stroke=SOFT, stroke_dasharray="3 5")
+            )
+        elif bar.expected:
+            done = min(100.0, 100 * bar.answered / bar.expected)
+            if bar.opened and bar.opened > bar.answered:
+                begun = min(100.0, 100 * bar.opened / bar.expected)
+                parts.append(tag("rect", x=0, width=percent(begun), fill=fill(POOLED, name), rx=3, **track))
+            parts.append(tag("rect", x=0, width=percent(done), fill=fill(TREATMENT, name), rx=3, **track))
+        return Markup("").join(parts)
