@@ -34,7 +34,11 @@ class Permission(StrEnum):
     TAKE_PART = "answer one's own questionnaire"
     USE_STAFF_PAGES = "see the staff's own start page and sign out"
     MANAGE_STAFF = "invite, disable and change the role of staff"
+    START_TRIAL = "start a trial with its two arms and its questionnaires' windows"
+    MANAGE_SITES = "see the sites and add one"
+    MANAGE_PEOPLE = "add reviews and the people in them"
     MANAGE_CARDS = "give a person a new card"
+    RECORD_ALLOCATION = "see and record which arm a site was given"
     SEE_BOARD = "see who was expected and who answered, in steps"
     SEE_BOARD_WHOLE = "see those counts whole"
     SEE_RESULTS = "compare the arms once the results are open"
@@ -47,7 +51,11 @@ MAY: dict[Permission, frozenset[Role]] = {
     Permission.TAKE_PART: frozenset({Role.PARTICIPANT}),
     Permission.USE_STAFF_PAGES: frozenset({Role.ADMIN, Role.EVALUATOR, Role.COORDINATOR, Role.FUNDER}),
     Permission.MANAGE_STAFF: frozenset({Role.ADMIN}),
+    Permission.START_TRIAL: frozenset({Role.ADMIN, Role.EVALUATOR}),
+    Permission.MANAGE_SITES: frozenset({Role.ADMIN, Role.EVALUATOR, Role.COORDINATOR}),
+    Permission.MANAGE_PEOPLE: frozenset({Role.ADMIN, Role.COORDINATOR}),
     Permission.MANAGE_CARDS: frozenset({Role.ADMIN, Role.COORDINATOR}),
+    Permission.RECORD_ALLOCATION: frozenset({Role.EVALUATOR}),
     Permission.SEE_BOARD: frozenset({Role.ADMIN, Role.EVALUATOR, Role.COORDINATOR}),
     Permission.SEE_BOARD_WHOLE: frozenset({Role.EVALUATOR}),
     Permission.SEE_RESULTS: frozenset({Role.EVALUATOR}),

@@ -43,6 +43,8 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
     if len(found["EVALAPP_SECRET_KEY"]) < SHORTEST_SECRET or len(set(found["EVALAPP_SECRET_KEY"])) < 8:
         raise NotConfigured(f"EVALAPP_SECRET_KEY is too short or too simple. {REMEDY}")
     hosts = tuple(host.strip() for host in found.get("EVALAPP_HOSTS", "127.0.0.1,localhost").split(",") if host.strip())
+    if not hosts:  # an empty list would let every Host header in
+        raise NotConfigured("EVALAPP_HOSTS names no host; leave it out, or list the names people reach this copy by")
     return Settings(
         database_url=found["EVALAPP_DATABASE_URL"],
         secret_key=found["EVALAPP_SECRET_KEY"],

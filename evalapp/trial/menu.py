@@ -7,7 +7,7 @@ from flask import current_app, request, url_for
 from evalapp import access
 from evalapp.accounts import Staff
 
-# Label and endpoint, in the order of the work. Whether someone sees a link is decided by the page's own permission.
+# Label and endpoint, in the order of the work. Who sees a link is decided by the page's own permission.
 LINKS = (
     ("Start", "trial.home"),
     ("Sites", "trial.sites"),
