@@ -6,6 +6,8 @@ from typing import Any, NoReturn
 
 import click
 
+from evalapp.operate import COMMANDS
+
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="evalapp", message="%(prog)s %(version)s")
@@ -100,6 +102,10 @@ def compare(data: Path, methods: str, covariates: tuple[str, ...], as_json: bool
     from evalapp.exchange.comparison import in_words  # noqa: PLC0415
 
     click.echo(in_words(result))
+
+
+for command in COMMANDS:
+    main.add_command(command)
 
 
 if __name__ == "__main__":

@@ -41,37 +41,6 @@ TURNOUT = {
     ("parent", "before"): 0.72, ("parent", "after"): 0.66,
 }  # fmt: skip
 
-PLAN: dict[str, Any] = {
-    "design": "randomised",
-    "planned_sites": 24,
-    "alpha": 0.05,
-    "level": 0.95,
-    "seed": 1,
-    "outcomes": [
-        {
-            "code": "blame", "label": "Freedom from blame", "scale": "BLG", "wave": "month3", "baseline_wave": "before",
-            "roles": ["practitioner", "manager"], "minimum": 0, "maximum": 100, "higher_is_better": True,
-            "smallest_worthwhile": 8, "primary": True,
-        },
-        {
-            "code": "morale", "label": "Morale", "scale": "MOR", "wave": "month3", "baseline_wave": "before",
-            "roles": ["practitioner", "manager"], "minimum": 0, "maximum": 100, "higher_is_better": True,
-            "smallest_worthwhile": 8, "primary": False,
-        },
-        {
-            "code": "affirmed", "label": "Parents affirmed", "scale": "AFF", "wave": "after", "baseline_wave": None,
-            "roles": ["parent"], "minimum": 0, "maximum": 100, "higher_is_better": True,
-            "smallest_worthwhile": 8, "primary": False,
-        },
-        {
-            "code": "candour", "label": "Hard things talked about", "scale": "CAN", "wave": "after", "baseline_wave": None,
-            "roles": ["practitioner", "manager"], "minimum": 0, "maximum": 100, "higher_is_better": True,
-            "smallest_worthwhile": 8, "primary": False,
-        },
-    ],
-}  # fmt: skip
-
-
 @dataclass(frozen=True)
 class Asked:
     """One questionnaire someone was asked to answer, with all that decides how they answer it."""
@@ -116,7 +85,8 @@ def make(folder: Path, settings_url: str, vault: Vault, *, base_url: str, now: d
 
 def _trial(session: Session, now: datetime) -> Trial:
     return roster.add_trial(
-        session, SLUG, "Demonstration trial", kind="demo", design="randomised", planned_sites=24, plan=PLAN,
+        session, SLUG, "Demonstration trial", kind="demo", design="randomised", planned_sites=24,
+        plan=roster.usual_plan(design="randomised", planned_sites=24),
         targets={"sites": 24, "reviews": 96, "practitioners": 700, "parents": 120},
         results_open_at=now - timedelta(days=1),
     )  # fmt: skip

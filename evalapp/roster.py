@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
+from typing import Any
+
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
@@ -46,6 +48,32 @@ USUAL_WAVES = (
 )
 
 
+_WORK = ("practitioner", "manager")
+# (code, label, scale, wave, baseline wave, roles): the first decides. A scale whose wording points at something else
+# before and after has no baseline here: only the arms are compared. Worthwhile: 8 points of 100 (0.4 SD).
+_USUAL_OUTCOMES = (
+    ("blame", "Freedom from blame", "BLG", "month3", "before", _WORK),
+    ("morale", "Morale", "MOR", "month3", "before", _WORK),
+    ("review-blame", "Freedom from blame in this review", "BLR", "after", None, _WORK),
+    ("affirmed", "Parents affirmed", "AFF", "after", None, ("parent",)),
+    ("candour", "Hard things talked about", "CAN", "after", None, _WORK),
+)
+
+
+def usual_plan(*, design: str, planned_sites: int) -> dict[str, Any]:
+    """The plan a trial starts with, as data for `analysis.plan`: freedom from blame at three months decides."""
+    outcomes = [
+        {
+            "code": code, "label": label, "scale": scale, "wave": wave, "baseline_wave": baseline, "roles": list(roles),
+            "minimum": 0, "maximum": 100, "higher_is_better": True, "smallest_worthwhile": 8, "primary": place == 0,
+        }
+        for place, (code, label, scale, wave, baseline, roles) in enumerate(_USUAL_OUTCOMES)
+    ]  # fmt: skip
+    return {
+        "design": design, "planned_sites": planned_sites, "alpha": 0.05, "level": 0.95, "seed": 1, "outcomes": outcomes,
+    }  # fmt: skip
+
+
 def add_trial(
     session: Session,
     slug: str,
@@ -84,10 +112,15 @@ def allocate(
     actor: str,
     now: datetime,
     stratum: str | None = None,
+    drawn_at: datetime | None = None,
 ) -> None:
-    """Record which arm a site was given. Recorded once: the table refuses a change."""
+    """Record which arm a site was given. Recorded once: the table refuses a change.
+
+    `drawn_at` is when the draw was made, when that was before it is recorded here.
+    """
+    drawn = drawn_at or now
     session.add(
-        Allocation(site_id=site.id, arm_id=arm.id, scheme=scheme, stratum=stratum, allocated_at=now, revealed_at=now)
+        Allocation(site_id=site.id, arm_id=arm.id, scheme=scheme, stratum=stratum, allocated_at=drawn, revealed_at=now)
     )
     audit.record(session, actor, "site allocated", f"site {site.id}", now=now, scheme=scheme)
 

@@ -1,0 +1,66 @@
+# `make help` lists what there is. Two commands do everything: `make demo` and `make test`.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PORT ?= 8000
+SERVE ?= 1
+VENV := .venv
+RUN := $(VENV)/bin
+# The environment variable keeps pip quiet about itself; --no-compile leaves byte code to be made as modules are used.
+PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(RUN)/python -m pip install --quiet --require-hashes
+
+.PHONY: help demo test check fix lock bench pictures translations clean
+
+help:  ## list the commands
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+demo: $(VENV)/installed  ## install, build a demonstration trial and serve it (PORT=8000, SERVE=0, FRESH=1)
+	@$(RUN)/evalapp demo --port $(PORT) $(if $(filter 0,$(SERVE)),--no-serve) $(if $(FRESH),--fresh)
+
+test: $(VENV)/dev system  ## run every test, browser and PostgreSQL included
+	$(RUN)/pytest
+
+check: $(VENV)/dev  ## format, lint, types, import rules, templates, translations, migrations, unused code
+	$(RUN)/ruff format --check .
+	$(RUN)/ruff check .
+	$(RUN)/mypy
+	$(RUN)/lint-imports
+	$(RUN)/djlint --check --lint --quiet evalapp
+	$(RUN)/python -m instruments check
+	$(RUN)/vulture
+	@bash tools/check-migrations
+	@bash tools/check-requirements
+
+fix: $(VENV)/dev  ## format, and mend what can be mended by a tool
+	$(RUN)/ruff format .
+	$(RUN)/ruff check --fix .
+	$(RUN)/djlint --reformat --quiet evalapp || true
+
+lock: $(VENV)/dev  ## pin the dependencies anew, with hashes and without any address
+	@bash tools/lock
+
+bench: $(VENV)/dev  ## speed against the tools in use today (R comes by apt); writes docs/benchmarks.md
+	@bash tools/system r
+	$(RUN)/python -m tests.benchmarks
+
+pictures: $(VENV)/dev system  ## take the README's pictures from the running demonstration
+	$(RUN)/python -m tests.pictures
+
+clean:  ## remove what these commands made (not instance/, which holds data)
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache build ./*.egg-info
+
+.PHONY: system
+system:
+	@bash tools/system browser postgresql
+
+$(VENV)/bin/python:
+	@bash tools/python $(VENV)
+
+$(VENV)/installed: $(VENV)/bin/python requirements.txt pyproject.toml
+	$(PIP) --no-compile -r requirements.txt
+	@bash tools/link $(VENV)
+	@touch $@
+
+$(VENV)/dev: $(VENV)/bin/python requirements-dev.txt pyproject.toml
+	$(PIP) --no-compile -r requirements-dev.txt
+	@bash tools/link $(VENV)
+	@touch $@ $(VENV)/installed
