@@ -27,8 +27,8 @@ check: $(VENV)/dev  ## format, lint, types, import rules, templates, translation
 	$(RUN)/djlint --check --lint --quiet evalapp
 	$(RUN)/python -m instruments check
 	$(RUN)/vulture
-	@bash tools/check-migrations
-	@bash tools/check-requirements
+	@bash .ci/check-migrations
+	@bash .ci/check-requirements
 
 fix: $(VENV)/dev  ## format, and mend what can be mended by a tool
 	$(RUN)/ruff format .
@@ -36,10 +36,10 @@ fix: $(VENV)/dev  ## format, and mend what can be mended by a tool
 	$(RUN)/djlint --reformat --quiet evalapp || true
 
 lock: $(VENV)/dev  ## pin the dependencies anew, with hashes and without any address
-	@bash tools/lock
+	@bash .ci/lock
 
 bench: $(VENV)/dev  ## speed against the tools in use today (R comes by apt); writes docs/benchmarks.md
-	@bash tools/system r
+	@bash .ci/system r
 	$(RUN)/python -m tests.benchmarks
 
 pictures: $(VENV)/dev system  ## take the README's pictures from the running demonstration
@@ -50,17 +50,17 @@ clean:  ## remove what these commands made (not instance/, which holds data)
 
 .PHONY: system
 system:
-	@bash tools/system browser postgresql
+	@bash .ci/system browser postgresql
 
 $(VENV)/bin/python:
-	@bash tools/python $(VENV)
+	@bash .ci/python $(VENV)
 
 $(VENV)/installed: $(VENV)/bin/python requirements.txt pyproject.toml
 	$(PIP) --no-compile -r requirements.txt
-	@bash tools/link $(VENV)
+	@bash .ci/link $(VENV)
 	@touch $@
 
 $(VENV)/dev: $(VENV)/bin/python requirements-dev.txt pyproject.toml
 	$(PIP) --no-compile -r requirements-dev.txt
-	@bash tools/link $(VENV)
+	@bash .ci/link $(VENV)
 	@touch $@ $(VENV)/installed

@@ -6,11 +6,12 @@ from typing import Any, NoReturn
 
 import click
 
+from evalapp import __version__
 from evalapp.operate import COMMANDS
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="evalapp", message="%(prog)s %(version)s")
+@click.version_option(version=__version__, message="%(prog)s %(version)s")
 def main() -> None:
     """Questionnaires, honest small-cluster comparison and plain dashboards for trials of case reviews."""
 
