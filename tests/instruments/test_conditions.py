@@ -137,6 +137,8 @@ def test_the_grammar_refuses(text: str, words: str) -> None:
         ('a = "1"', {"a": 1}, False),
         ("a = 1", {"a": True}, False),
         ("a < 1", {"a": object()}, False),
+        ("a < 1", {"a": "0"}, False),
+        ('a < "2024-05-31"', {"a": 1}, False),
         ("answered(a)", {"a": 0}, True),
         ("answered(a)", {"a": " "}, False),
         ("answered(a)", {"a": "prefer_not"}, False),

@@ -232,6 +232,8 @@ SOURCE_FAULTS = [
     ('3 = "Agree"', '4 = "Agree"', ["items.TEA1.options", "steps of one"]),
     ('3 = "Agree"', '03 = "Agree"', ["items.TEA1.options", "'03'", "whole number"]),
     ('3 = "Agree"', 'three = "Agree"', ["items.TEA1.options", "'three'", "whole number"]),
+    ('2 = "Good"', "", ["items.faces.options", "two to seven answers"]),
+    ('3 = "Agree"', "\n".join(f'{n} = "{n}"' for n in range(3, 9)), ["items.TEA1.options", "two to seven"]),
     ('10 = "Hot"', '9 = "Hot"', ["items.warmth.options", "from 0 to 10"]),
     ('"face-happy"]', '"figure-1"]', ["items.faces.pictures", "'figure-1' is not drawn"]),
     (', "face-happy"]', "]", ["items.faces.pictures", "1 drawings for 2 answers"]),
@@ -429,6 +431,44 @@ def test_a_hostile_file_is_refused_like_any_other(tmp_path: Path, raw: bytes) ->
 def test_a_bottomless_translation_is_refused_like_any_other(tmp_path: Path) -> None:
     deep = TRANSLATION + "\n[x]\n" + ".".join(["a"] * 3000) + ' = "x"\n'
     assert "x.a.a.a.a" in refusal(write(tmp_path, translation=deep))
+
+
+def test_half_of_a_half_is_refused(tmp_path: Path) -> None:
+    text = 'title = "T"\nconstruct = "C."\nhigher = "H."\nrange = [1, 3]\nmin_answered = 1\nreported = "0-100"\n'
+    half = f'[scales.HALF]\npart_of = "TEA"\nitems = ["TEA1"]\n{text}'
+    quarter = f'[scales.QUARTER]\npart_of = "HALF"\nitems = ["TEA1"]\n{text}'
+    assert "scales.QUARTER.part_of: 'HALF' is no whole" in refusal(write(tmp_path, SOURCE + half + quarter))
+
+
+def test_a_questionnaire_without_a_page_is_told_to_add_one(tmp_path: Path) -> None:
+    start, end = SOURCE.index("[pages.first]"), SOURCE.index("[items.TEA1]")
+    message = refusal(write(tmp_path, SOURCE[:start] + "[pages]\n" + SOURCE[end:], translation=None))
+    assert "tea/1.toml: pages: holds no page" in message
+
+
+def test_a_translation_into_the_source_language_is_refused(tmp_path: Path) -> None:
+    source = replaced(SOURCE, 'language = "en"', 'language = "cy"')
+    assert "tea/1.cy.toml: language: is the source's own" in refusal(write(tmp_path, source))
+
+
+def test_a_folder_has_a_plain_name(tmp_path: Path) -> None:
+    write(tmp_path, translation=None)
+    (tmp_path / "tea").rename(tmp_path / "tea-time")
+    assert "tea-time/1.toml: the folder's name must be lower-case" in refusal(tmp_path)
+
+
+def test_a_new_version_stands_beside_the_old_and_is_the_latest(tmp_path: Path) -> None:
+    write(tmp_path)
+    (tmp_path / "tea" / "2.toml").write_text(replaced(SOURCE, "version = 1", "version = 2"))
+    both = library(tmp_path)
+    assert [one.version for one in both] == [1, 2]
+    assert both.latest("tea").version == 2
+    assert [one.version for one in both.for_role_and_wave("practitioner", "before")] == [2]
+    assert both.latest("tea").languages == ("en",)
+
+
+def test_a_file_no_questionnaire_could_fill_is_not_read(tmp_path: Path) -> None:
+    assert "over 500000 bytes" in refusal(write(tmp_path, SOURCE + "#" * 500_000))
 
 
 def test_the_command_prints_the_faults_and_fails(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
