@@ -1,5 +1,6 @@
 """Staff accounts: invitations, passwords, server-side sessions, and the counting of wrong attempts."""
 
+import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -9,7 +10,7 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from evalapp import audit
-from evalapp.models import STAFF_ROLES, Attempt, StaffSession, StaffUser
+from evalapp.models import STAFF_ROLES, Attempt, StaffSession, StaffUser, random_id
 from evalapp.vault import Vault, hashed, new_key
 
 SHORTEST_PASSWORD, LONGEST_PASSWORD = 15, 128
@@ -20,6 +21,7 @@ FAILURES_ALLOWED, FAILURE_WINDOW = 5, timedelta(minutes=1)
 CONTEXT_WORDS = ("password", "evalapp", "safeguard", "qwerty", "letmein", "12345678")
 
 _hasher = PasswordHasher(time_cost=3, memory_cost=64 * 1024, parallelism=4)  # RFC 9106, second recommended option
+_few_at_once = threading.BoundedSemaphore(2)  # each hash takes 64 MiB: a rush of sign-ins must not take the memory
 _nobody: list[str] = []
 
 
@@ -36,8 +38,18 @@ class Staff:
     role: str
 
 
+@dataclass(frozen=True)
+class Account:
+    """One account as an admin sees it; `state` is active, invited, invitation ended or closed."""
+
+    id: str
+    email: str
+    role: str
+    state: str
+
+
 def invite(session: Session, email: str, role: str, *, actor: str, now: datetime) -> str:
-    """Add an account, or invite a known one again, and return the invitation code, which is shown once and kept hashed."""
+    """Add an account, or invite again one not yet used; the invitation code is returned once and kept hashed."""
     address = email.strip().lower()
     name, _, domain = address.partition("@")
     if not name or "." not in domain or any(letter.isspace() for letter in address) or len(address) > 254:
@@ -76,20 +88,32 @@ def create(session: Session, email: str, role: str, password: str, *, now: datet
 
 
 def sign_in(session: Session, email: str, password: str, vault: Vault, *, now: datetime) -> tuple[Staff, str] | None:
-    """A new session's key for the right address and password, else None. Unknown, disabled and wrong look and take the same.
+    """A new session's key for the right address and password, else None; unknown, disabled and wrong take the same.
 
+    The try is counted and committed before the password is looked at, so that guesses sent at one moment cannot
+    all slip under the limit, and no lock is held while the password is hashed. What follows, the caller commits.
     Raises NotAccepted after five failures in a minute for one account.
     """
-    bucket = vault.bucket("staff", email.strip().lower())
-    if attempts(session, bucket, since=now - FAILURE_WINDOW) >= FAILURES_ALLOWED:
+    address = email.strip().lower()
+    bucket = vault.bucket("staff", address)
+    own = random_id()
+    _forget_attempts(session, now)
+    session.add(Attempt(id=own, bucket=bucket, at=now))
+    session.commit()
+    if attempts(session, bucket, since=now - FAILURE_WINDOW) > FAILURES_ALLOWED:
+        session.execute(delete(Attempt).where(Attempt.id == own))  # waiting is what counts, not knocking meanwhile
+        session.commit()
         raise NotAccepted("Too many tries. Wait a minute, then try again.")
-    user = session.scalar(select(StaffUser).where(StaffUser.email == email.strip().lower()))
-    usable = user is not None and user.disabled_at is None and user.password_hash is not None
-    if not _verify(user.password_hash if user and usable else None, password) or user is None:
-        count_attempt(session, bucket, now=now)
-        audit.record(session, user.id if user else "unknown", "sign-in refused", "staff_user", now=now)
+    known = _usable(session, address)
+    user_id, password_hash = (known.id, known.password_hash) if known else (None, None)
+    session.rollback()
+    right = _verify(password_hash, password)
+    user = _usable(session, address)  # again: the account may have been closed in the meantime
+    if not right or user is None or password_hash is None or user.password_hash != password_hash:
+        audit.record(session, user_id or "unknown", "sign-in refused", "staff_user", now=now)
         return None
-    if user.password_hash and _hasher.check_needs_rehash(user.password_hash):
+    session.execute(delete(Attempt).where(Attempt.id == own))
+    if _hasher.check_needs_rehash(password_hash):
         user.password_hash = _hasher.hash(password)
     key = new_key()
     session.add(StaffSession(key_hash=hashed(key), user_id=user.id, started_at=now, last_seen_at=now))
@@ -158,6 +182,33 @@ def change_role(session: Session, user_id: str, role: str, *, actor: Staff, now:
     audit.record(session, actor.id, "staff role changed", f"staff_user {user.id}", now=now, was=was, role=role)
 
 
+def invite_again(session: Session, user_id: str, *, actor: Staff, now: datetime) -> str:
+    """A fresh invitation code for someone who lost theirs or forgot their password: what they had stops working now."""
+    user = _other(session, user_id, actor)
+    if user.disabled_at is not None:
+        raise NotAccepted("This account is closed. Open it again first.")
+    code = new_key()
+    user.password_hash = None
+    user.invitation_hash, user.invitation_ends_at = hashed(code), now + INVITATION_LASTS
+    _end_sessions(session, user.id)
+    audit.record(session, actor.id, "staff invited again", f"staff_user {user.id}", now=now)
+    return code
+
+
+def everyone(session: Session, *, now: datetime) -> list[Account]:
+    """Every account, by e-mail address."""
+    users = session.scalars(select(StaffUser).order_by(StaffUser.email)).all()
+    return [Account(user.id, user.email, user.role, _state(user, now)) for user in users]
+
+
+def _state(user: StaffUser, now: datetime) -> str:
+    if user.disabled_at is not None:
+        return "closed"
+    if user.password_hash is not None:
+        return "active"
+    return "invited" if user.invitation_ends_at and user.invitation_ends_at >= now else "invitation ended"
+
+
 def attempts(session: Session, bucket: str, *, since: datetime) -> int:
     """How many wrong tries a bucket has since a moment."""
     counted = select(func.count()).select_from(Attempt).where(Attempt.bucket == bucket, Attempt.at > since)
@@ -167,8 +218,18 @@ def attempts(session: Session, bucket: str, *, since: datetime) -> int:
 def count_attempt(session: Session, *buckets: str, now: datetime | None = None) -> None:
     """Count one wrong try in each bucket, and forget what is over an hour old."""
     moment = now or datetime.now(UTC)
-    session.execute(delete(Attempt).where(Attempt.at < moment - timedelta(hours=1)))
+    _forget_attempts(session, moment)
     session.add_all(Attempt(bucket=bucket, at=moment) for bucket in buckets)
+
+
+def _forget_attempts(session: Session, now: datetime) -> None:
+    session.execute(delete(Attempt).where(Attempt.at < now - timedelta(hours=1)))
+
+
+def _usable(session: Session, address: str) -> StaffUser | None:
+    """The account that may sign in with this address, if there is one."""
+    user = session.scalar(select(StaffUser).where(StaffUser.email == address))
+    return user if user is not None and user.disabled_at is None and user.password_hash is not None else None
 
 
 def _set_password(user: StaffUser, password: str) -> None:
@@ -186,10 +247,11 @@ def _verify(password_hash: str | None, password: str) -> bool:
     if not _nobody:
         _nobody.append(_hasher.hash("nobody's"))
     try:
-        _hasher.verify(password_hash or _nobody[0], password[:LONGEST_PASSWORD])
+        with _few_at_once:
+            _hasher.verify(password_hash or _nobody[0], password[:LONGEST_PASSWORD])
     except (VerifyMismatchError, InvalidHashError):
         return False
-    return password_hash is not None
+    return password_hash is not None and len(password) <= LONGEST_PASSWORD
 
 
 def _other(session: Session, user_id: str, actor: Staff) -> StaffUser:

@@ -1,6 +1,7 @@
 """Card codes: twelve characters that are easy to copy, forgiving to type, and hashed at rest."""
 
 import secrets
+import unicodedata
 from dataclasses import dataclass
 
 from argon2 import PasswordHasher
@@ -9,7 +10,8 @@ from argon2.exceptions import VerifyMismatchError
 from evalapp.vault import CROCKFORD, Vault
 
 SELECTOR, SECRET = 4, 7
-FOLDED = str.maketrans({"O": "0", "I": "1", "L": "1", " ": None, "-": None, "\u2013": None, "\t": None, "\u00a0": None})
+FOLDED = str.maketrans({"O": "0", "I": "1", "L": "1"})
+PASSED_OVER = frozenset({"Pd", "Zs", "Cc", "Cf"})  # dashes, spaces and unseen characters that phones and copying add
 
 # The floor parameters (OWASP, 2025): a card's secret is hashed with a pepper kept outside the database as well.
 _hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
@@ -49,11 +51,12 @@ def new_code() -> Code:
 
 
 def read_code(typed: str) -> Code:
-    """The code someone typed: case, spaces and dashes forgiven, O read as 0, I and L as 1.
+    """The code someone typed: case, spaces, dashes and full-width letters forgiven, O read as 0, I and L as 1.
 
     Raises MistypedCode when it cannot be a code.
     """
-    folded = typed[:80].upper().translate(FOLDED).strip()
+    letters = unicodedata.normalize("NFKC", typed[:80]).upper()
+    folded = "".join(one for one in letters if unicodedata.category(one) not in PASSED_OVER).translate(FOLDED)
     if len(folded) != SELECTOR + SECRET + 1 or any(letter not in CROCKFORD for letter in folded):
         raise MistypedCode("a code has 12 letters and numbers")
     if check_character(folded[:-1]) != folded[-1]:
