@@ -48,9 +48,9 @@ def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgresql() -> Iterator[str]:
     """The address of a migrated database in a PostgreSQL cluster of the test's own. Fails, never skips, without one."""
-    with servers.postgresql(tmp_path_factory.mktemp("postgresql")) as url:
+    with servers.postgresql() as url:
         engine = db.make_engine(url)
         schema.upgrade(engine)
         engine.dispose()

@@ -5,6 +5,7 @@ import pwd
 import shutil
 import socket
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,15 +29,21 @@ def postgresql_programs() -> Path:
 
 
 @contextmanager
-def postgresql(folder: Path) -> Iterator[str]:
-    """A cluster in `folder` on a free port of 127.0.0.1, durable as in production; yields a database's address."""
+def postgresql() -> Iterator[str]:
+    """A cluster of its own on a free port of 127.0.0.1, durable as in production; yields a database's address.
+
+    Its folder is not pytest's: those are closed to other users, and PostgreSQL refuses to run as root.
+    """
+    with tempfile.TemporaryDirectory(prefix="evalapp-postgresql-") as name:
+        yield from _run_postgresql(Path(name))
+
+
+def _run_postgresql(folder: Path) -> Iterator[str]:
     programs, port, data = postgresql_programs(), free_port(), folder / "data"
     as_user: list[str] = []
-    if os.geteuid() == 0:  # PostgreSQL refuses to run as root
+    if os.geteuid() == 0:
         as_user = ["runuser", "-u", "postgres", "--"]
         owner = pwd.getpwnam("postgres")
-        for path in (folder, *list(folder.parents)[:2]):
-            path.chmod(0o755)
         os.chown(folder, owner.pw_uid, owner.pw_gid)
     subprocess.run(
         [*as_user, str(programs / "initdb"), "-D", str(data), "-U", "evalapp", "--auth=trust", "-E", "UTF8", "--no-locale"],
