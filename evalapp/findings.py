@@ -1,0 +1,347 @@
+"""What the trial's scores say of one outcome: the people compared, the means, the comparison, and words by rule."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Literal
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from analysis.plan import Outcome, Plan
+from analysis.question import Question
+from evalapp import responses
+from evalapp.models import Allocation, Arm, Assignment, Membership, Response, Review, Site, Trial, Wave
+from evalapp.shelf import questionnaire
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from analysis.compare import Comparison
+    from analysis.results import Effect, NotEstimable
+    from analysis.summary import WaveMean
+
+WAVE_NAMES = {
+    "baseline": "Site survey",
+    "before": "Before",
+    "after": "Just after",
+    "month3": "Three months",
+    "month12": "A year",
+}
+WAVE_PHRASES = {
+    "baseline": "at the site survey",
+    "before": "before the review",
+    "after": "just after the review",
+    "month3": "three months after the review",
+    "month12": "a year after the review",
+}
+METHOD_NAMES = {
+    "lmm_kenward_roger": "Mixed model with Kenward–Roger",
+    "lmm_satterthwaite": "Mixed model with Satterthwaite",
+    "cluster_summary": "Comparison of site means (cluster-summary t)",
+    "cr1s": "Least squares, cluster-robust CR1",
+    "cr2": "Least squares, cluster-robust CR2",
+    "cr3": "Least squares, cluster-robust CR3",
+    "wild_bootstrap": "Wild cluster bootstrap",
+    "gee": "Generalised estimating equations",
+    "win_probability": "Win probability",
+    "randomisation": "Randomisation test",
+    "did": "Difference in differences",
+    "clda": "Constrained longitudinal model",
+}
+CUT = 0.625  # of the range: 3.5 on answers from 1 to 5, "agrees more than not"
+POOLED = "everyone"
+
+Verdict = Literal["cannot_tell", "too_small", "benefit", "harm", "described"]
+_compared: dict[tuple[str, Question], Comparison | NotEstimable] = {}
+_KEPT = 64
+
+
+@dataclass(frozen=True)
+class Measured:
+    """How an outcome is looked at in this trial.
+
+    waves : drawn, in order.   change : whether they may be joined and the baseline adjusted for.
+    why_not : in a sentence, where not.   arms : (code, label) of treatment and control.
+    """
+
+    outcome: Outcome
+    waves: tuple[str, ...]
+    change: bool
+    why_not: str
+    arms: tuple[tuple[str, str], tuple[str, str]]
+
+    @property
+    def unit(self) -> str:
+        return "points out of 100" if self.is_percent else "points"
+
+    @property
+    def is_percent(self) -> bool:
+        return (self.outcome.minimum, self.outcome.maximum) == (0, 100)
+
+
+def plan_of(trial: Trial) -> Plan | None:
+    """The trial's plan; None while there is none. BadData says what is wrong with one."""
+    return Plan.from_dict(trial.plan) if trial.plan else None
+
+
+def is_open(trial: Trial, now: datetime) -> bool:
+    """Whether results may be seen by arm."""
+    return trial.results_open_at is not None and trial.results_open_at <= now
+
+
+def measured(session: Session, trial: Trial, outcome: Outcome, design: str) -> Measured:
+    """Which waves of an outcome may be drawn together, and why not more."""
+    referents = _referents(session, trial.id, outcome.scale)
+    order = [wave.code for wave in trial.waves]
+    wanted = referents.get(outcome.wave)
+    start = outcome.baseline_wave
+    why_not = ""
+    if start is None:
+        why_not = "The plan compares the groups at one time, so no change is drawn."
+    elif referents.get(start) != wanted:
+        why_not = (
+            f"The questions ask about {referents.get(start) or 'something else'} {WAVE_PHRASES[start]} and about "
+            f"{wanted or 'something else'} {WAVE_PHRASES[outcome.wave]}, so no change is drawn: the groups are "
+            "compared after the review alone."
+        )
+    elif design == "randomised" and not _is_clean(session, trial.id, start):
+        why_not = (
+            "Some sites knew their group when these first answers were given, so they cannot serve as a starting "
+            "point: the groups are compared after the review alone."
+        )
+    if why_not or start is None:
+        waves: tuple[str, ...] = (outcome.wave,)
+    else:
+        between = order[order.index(start) : order.index(outcome.wave) + 1]
+        waves = tuple(wave for wave in between if referents.get(wave) == wanted)
+    return Measured(outcome, waves, not why_not, why_not, arms_of(trial))
+
+
+def arms_of(trial: Trial) -> tuple[tuple[str, str], tuple[str, str]]:
+    """(code, label) of the treatment, then of the control."""
+    by_role = {arm.is_treatment: (arm.code, arm.label) for arm in trial.arms}
+    return by_role[True], by_role[False]
+
+
+def scores(session: Session, trial: Trial, how: Measured) -> pd.DataFrame:
+    """Scores of the outcome at the waves drawn, as `responses.scores_frame`; its roles only, unscored rows left out."""
+    frame = responses.scores_frame(session, trial.id, how.outcome.scale, how.waves)
+    if how.outcome.roles:
+        frame = frame[frame["role"].isin(how.outcome.roles)]
+    return frame[frame["value"].notna()].drop_duplicates(["participant", "wave"]).reset_index(drop=True)
+
+
+def pooled(frame: pd.DataFrame) -> pd.DataFrame:
+    """The same people in one group: what may be looked at while results are closed."""
+    return frame.assign(arm=POOLED)
+
+
+def means(frame: pd.DataFrame, level: float = 0.95) -> dict[tuple[str, str], WaveMean]:
+    """Means by (arm, wave): of site means, each site weighing the same, with t intervals."""
+    from analysis.summary import wave_means  # noqa: PLC0415  (pandas and SciPy stay out of the participant's path)
+
+    return {(one.arm, one.wave): one for one in wave_means(frame, "value", "arm", "wave", "site", level)}
+
+
+def in_ten(frame: pd.DataFrame, how: Measured, level: float = 0.95) -> dict[tuple[str, str], WaveMean]:
+    """People in ten who score at or above the cut ("agree more than not"), by (arm, wave); None of a raw measure."""
+    outcome = how.outcome
+    cut = outcome.minimum + CUT * (outcome.maximum - outcome.minimum)
+    return means(frame.assign(value=10.0 * (frame["value"] >= cut)), level)
+
+
+def wide(frame: pd.DataFrame, how: Measured) -> pd.DataFrame:
+    """One row a person: site, review, participant, arm, stratum, outcome, and baseline where it is adjusted for."""
+    keys = ["site", "review", "participant", "arm", "stratum"]
+    after = frame.loc[frame["wave"] == how.outcome.wave, [*keys, "value"]].rename(columns={"value": "outcome"})
+    if how.change:
+        before = frame.loc[frame["wave"] == how.outcome.baseline_wave, ["participant", "value"]]
+        after = after.merge(before.rename(columns={"value": "baseline"}), on="participant", how="left")
+    return after.sort_values(["site", "review", "participant"]).reset_index(drop=True)
+
+
+def compared(
+    session: Session, trial: Trial, plan: Plan, how: Measured, table: pd.DataFrame
+) -> Comparison | NotEstimable:
+    """The comparison the plan asks for, every method beside it; the same people are compared once and remembered."""
+    from pandas.util import hash_pandas_object  # noqa: PLC0415  (as above)
+
+    from analysis.compare import compare  # noqa: PLC0415
+    from analysis.errors import BadData  # noqa: PLC0415
+    from analysis.results import NotEstimable  # noqa: PLC0415
+
+    reason = _too_little(table, how)
+    if reason:
+        return NotEstimable(reason)
+    schemes = set(
+        session.scalars(
+            select(Allocation.scheme).join(Site, Site.id == Allocation.site_id).where(Site.trial_id == trial.id)
+        )
+    )
+    question = Question(
+        outcome="outcome",
+        arm="arm",
+        site="site",
+        review="review",
+        participant="participant",
+        baseline="baseline" if how.change else None,
+        treatment=how.arms[0][0],
+        strata="stratum" if schemes == {"stratified"} else None,
+        pairs="stratum" if schemes == {"pairs"} else None,
+        design=plan.design,
+        planned_sites=plan.planned_sites,
+        level=plan.level,
+        seed=plan.seed,
+    )
+    key = (str(hash_pandas_object(table.astype({"stratum": object})).to_numpy().tobytes().hex()), question)
+    if key not in _compared:
+        while len(_compared) >= _KEPT:
+            _compared.pop(next(iter(_compared)))
+        try:
+            _compared[key] = compare(table, question)
+        except BadData as error:
+            _compared[key] = NotEstimable(str(error))
+    return _compared[key]
+
+
+def deciding(found: Comparison | NotEstimable) -> Effect | NotEstimable:
+    """The effect that decides, or why there is none."""
+    from analysis.results import Effect, NotEstimable  # noqa: PLC0415  (as above)
+
+    if isinstance(found, NotEstimable):
+        return found
+    result = found.primary_result
+    if isinstance(result, Effect | NotEstimable):
+        return result
+    return NotEstimable(found.primary.reason)
+
+
+def verdict(effect: Effect, how: Measured, planned_sites: int) -> Verdict:
+    """What the plan's rule says of an interval. Fewer than six sites are described, whatever the interval."""
+    low, high = effect.ci
+    if planned_sites < 6 or low is None or high is None:
+        return "described"
+    reach = how.outcome.smallest_worthwhile
+    if reach is not None and -reach < low and high < reach:
+        return "too_small"
+    if low <= 0 <= high:
+        return "cannot_tell"
+    return "benefit" if (effect.estimate > 0) == how.outcome.higher_is_better else "harm"
+
+
+def sentence(said: Verdict, effect: Effect, how: Measured, design: str) -> str:
+    """The finding in words fixed beforehand."""
+    name, (_, treatment), (_, control) = how.outcome.label, *how.arms
+    low, high = effect.ci
+    size = f"{_number(abs(effect.estimate))} {how.unit}"
+    span = f"somewhere from {_number(low)} to {_number(high)}" if low is not None and high is not None else ""
+    when = WAVE_PHRASES[how.outcome.wave]
+    if said == "described":
+        words = (
+            f"{name} differed by {_signed(effect.estimate)} {how.unit} between the groups ({span}). With so few sites "
+            "this is described, and nothing is concluded from it."
+        )
+    elif said == "too_small":
+        words = (
+            f"{name}: any difference between the groups {when} is too small to matter. It lies {span} points, within "
+            f"the {_number(how.outcome.smallest_worthwhile or 0)} points either way that the plan set."
+        )
+    elif said == "cannot_tell":
+        words = (
+            f"{name}: we cannot tell yet whether the groups differ {when}. The difference lies {span} {how.unit}, and "
+            "0 would be no difference."
+        )
+    else:
+        direction = "higher" if effect.estimate > 0 else "lower"
+        good = "better" if said == "benefit" else "worse"
+        words = (
+            f"{name} was {direction}, which is {good}, in the {treatment} group than in the {control} group {when}: "
+            f"by {size} ({span})."
+        )
+    if design == "nonrandomised" and said in {"benefit", "harm"}:
+        words += " Sites were not allocated by chance, so this is an association and may have other causes."
+    return words
+
+
+def _number(value: float) -> str:
+    text = f"{value:.1f}".removesuffix(".0")
+    return text.replace("-0", "0") if float(text) == 0 else text.replace("-", "−")
+
+
+def _signed(value: float) -> str:
+    return _number(value) if value <= 0 else f"+{_number(value)}"
+
+
+def _too_little(table: pd.DataFrame, how: Measured) -> str:
+    """Why there is nothing to compare, in a sentence; empty when there is."""
+    if table.empty:
+        return "Nobody's answers have arrived yet, so there is nothing to compare."
+    seen = set(table["arm"].dropna())
+    if not seen:
+        return "No site has been allocated to a group yet, so there is nothing to compare."
+    for code, label in how.arms:
+        if code not in seen:
+            return f"Nobody in the {label} group has answered yet, so the groups cannot be compared."
+    sites = table.dropna(subset=["arm"]).groupby("arm")["site"].nunique()
+    for code, label in how.arms:
+        if sites[code] < 2:
+            return (
+                f"Only one site of the {label} group has answered. A site cannot be told apart from its group, so the "
+                "groups cannot be compared until a second site answers."
+            )
+    return ""
+
+
+def _referents(session: Session, trial_id: str, scale: str) -> dict[str, str | None]:
+    """What the wording of a scale points at, by wave, from the questionnaires people were asked."""
+    asked = session.execute(
+        select(Wave.code, Assignment.instrument, Assignment.version)
+        .join(Wave, Wave.id == Assignment.wave_id)
+        .where(Wave.trial_id == trial_id)
+        .distinct()
+        .order_by(Assignment.instrument)
+    )
+    found: dict[str, str | None] = {}
+    for wave, name, version in asked:
+        for one in questionnaire(name, version).scales:
+            if one.code == scale:
+                found[wave] = one.referent or "the same thing"
+    return found
+
+
+def _is_clean(session: Session, trial_id: str, wave: str) -> bool:
+    """Whether everyone who answered at this wave did so before the day their site's group was known."""
+    given_and_known = session.execute(
+        select(Response.submitted_on, Allocation.revealed_at)
+        .join(Assignment, Assignment.id == Response.assignment_id)
+        .join(Wave, Wave.id == Assignment.wave_id)
+        .join(Membership, Membership.id == Assignment.membership_id)
+        .join(Review, Review.id == Membership.review_id)
+        .join(Site, Site.id == Review.site_id)
+        .join(Allocation, Allocation.site_id == Site.id)
+        .where(Site.trial_id == trial_id, Wave.code == wave, Response.state == "submitted")
+        .where(Allocation.revealed_at.is_not(None))
+        .distinct()
+    )
+    return all(given is not None and known is not None and given < known.date() for given, known in given_and_known)
+
+
+def labels(how: Measured, *, by_arm: bool) -> Iterable[tuple[str, str, str]]:
+    """(code, label, name of its look) of each group drawn."""
+    if not by_arm:
+        return ((POOLED, "Both groups together", "pooled"),)
+    return ((*how.arms[0], "treatment"), (*how.arms[1], "control"))
+
+
+def arm_by_site(session: Session, trial_id: str) -> dict[str, tuple[str, str | None]]:
+    """Name and arm code of each site of a trial, by its id."""
+    query = (
+        select(Site.id, Site.name, Arm.code)
+        .outerjoin(Allocation, Allocation.site_id == Site.id)
+        .outerjoin(Arm, Arm.id == Allocation.arm_id)
+        .where(Site.trial_id == trial_id)
+    )
+    return {site: (name, arm) for site, name, arm in session.execute(query)}
