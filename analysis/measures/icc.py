@@ -82,6 +82,7 @@ def _crossing(excess: Callable[[float], float], inside: float, outside: float) -
     (SciPy's root finders would do; importing them costs more than all the rest.)
     """
     low, high = excess(inside), excess(outside)
+    side = 0
     for _ in range(100):
         if abs(outside - inside) < 1e-10:
             break
@@ -89,10 +90,10 @@ def _crossing(excess: Callable[[float], float], inside: float, outside: float) -
         if not min(inside, outside) < middle < max(inside, outside):
             middle = (inside + outside) / 2
         value = excess(middle)
-        if abs(value) < 1e-9:
+        if abs(value) < 1e-8:
             return middle
         if value < 0.0:
-            inside, low, high = middle, value, high / 2
+            inside, low, high, side = middle, value, high / 2 if side < 0 else high, -1
         else:
-            outside, high, low = middle, value, low / 2
+            outside, high, low, side = middle, value, low / 2 if side > 0 else low, 1
     return (inside + outside) / 2
