@@ -105,8 +105,8 @@ class TrialData:
 def treated_label(labels: list[str], asked: str | None, column: str) -> tuple[str, bool]:
     """Which of two arm labels is the treatment, and whether that was a guess.
 
-    The label asked for; else the one that is not a known word for control (0, false, no, control, usual
-    care …); else a known word for treatment (1, true, yes, intervention …); else the larger number; else the
+    The label asked for; else the larger of two numbers; else the one that is not a known word for control
+    (no, false, control, usual care …); else a known word for treatment (yes, true, intervention …); else the
     last in alphabetical order, which is a guess.
     """
     if asked is not None:
@@ -115,18 +115,19 @@ def treated_label(labels: list[str], asked: str | None, column: str) -> tuple[st
             name for name in labels if _plain(name) == _plain(wanted)
         ]
         if len(matches) != 1:
-            raise BadData(f'column "{column}" has no label "{asked}"; its labels are {" and ".join(labels)}')
+            raise BadData(f'column "{column}" has no label "{asked}"; its labels are {" and ".join(sorted(labels))}')
         return matches[0], False
+    try:
+        return max(labels, key=float), False
+    except ValueError:
+        pass
     controls = [name for name in labels if _plain(name) in _CONTROL]
     if len(controls) == 1:
         return next(name for name in labels if name not in controls), False
     treated = [name for name in labels if _plain(name) in _TREATED]
     if len(treated) == 1:
         return treated[0], False
-    try:
-        return max(labels, key=float), False
-    except ValueError:
-        return max(labels), True
+    return max(labels), True
 
 
 def _plain(name: str) -> str:

@@ -61,8 +61,8 @@ def _listed(_: click.Context, __: click.Parameter, value: str | None) -> tuple[s
 @click.option(
     "--treatment",
     metavar="LABEL",
-    help="Label of the treated arm. Otherwise the label that is not a word for control (0, false, no, control, "
-    "usual care …), else a word for treatment (1, yes, intervention …), else the larger number, else, "
+    help="Label of the treated arm. Otherwise the larger of two numbers, else the label that is not a word for "
+    "control (no, false, control, usual care …), else a word for treatment (yes, true, intervention …), else, "
     "with a warning, the last in alphabetical order.",
 )
 @click.option("--covariate", "covariates", multiple=True, metavar="COL", help="Adjust for it too; repeatable.")

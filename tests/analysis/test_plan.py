@@ -1,0 +1,72 @@
+"""A plan survives being written down, and a wrong one is refused by the name of its key."""
+
+from typing import Any
+
+import pytest
+
+from analysis.errors import BadData
+from analysis.plan import Plan
+
+
+def outcome(**changes: Any) -> dict[str, Any]:
+    usual = {
+        "code": "BLG",
+        "label": "Blame",
+        "scale": "BLG",
+        "wave": "month3",
+        "baseline_wave": "baseline",
+        "roles": ["practitioner"],
+        "minimum": 0,
+        "maximum": 100,
+        "higher_is_better": False,
+        "smallest_worthwhile": 8,
+        "primary": True,
+    }
+    return {**usual, **changes}
+
+
+def plan(**changes: Any) -> dict[str, Any]:
+    usual = {"design": "randomised", "planned_sites": 20, "outcomes": [outcome()]}
+    return {**usual, **changes}
+
+
+def test_a_plan_reads_back_as_it_was_written() -> None:
+    read = Plan.from_dict(plan(method="lmm_kenward_roger"))
+    assert Plan.from_dict(read.to_dict()) == read
+    assert read.primary.code == "BLG"
+    assert (read.alpha, read.level, read.seed) == (0.05, 0.95, 1)
+
+
+@pytest.mark.parametrize(
+    ("values", "key"),
+    [
+        (plan(design="cohort"), "plan.design"),
+        (plan(planned_sites=1), "plan.planned_sites"),
+        (plan(planned_sites=20.5), "plan.planned_sites"),
+        (plan(planned_sites=True), "plan.planned_sites"),
+        (plan(alpha=0), "plan.alpha"),
+        (plan(level=95), "plan.level"),
+        (plan(seed="one"), "plan.seed"),
+        (plan(method="t_test"), "plan.method"),
+        (plan(alhpa=0.05), "plan.alhpa"),
+        ({"design": "randomised", "outcomes": []}, "plan.planned_sites"),
+        (plan(outcomes="BLG"), "plan.outcomes"),
+        (plan(outcomes=[]), "0 are primary"),
+        (plan(outcomes=[outcome(), outcome()]), '"BLG" is used twice'),
+        (plan(outcomes=[outcome(), outcome(code="SAF")]), "2 are primary (BLG, SAF)"),
+        (plan(outcomes=[3]), "outcomes[0]"),
+        (plan(outcomes=[outcome(roles=["pilot"])]), "outcomes[0].roles"),
+        (plan(outcomes=[outcome(label="")]), "outcomes[0].label"),
+        (plan(outcomes=[outcome(minimum="low")]), "outcomes[0].minimum"),
+        (plan(outcomes=[outcome(maximum=float("inf"))]), "outcomes[0].maximum"),
+        (plan(outcomes=[outcome(maximum=0)]), "outcomes[0].maximum"),
+        (plan(outcomes=[outcome(higher_is_better="yes")]), "outcomes[0].higher_is_better"),
+        (plan(outcomes=[outcome(baseline_wave="month3")]), "outcomes[0].baseline_wave"),
+        (plan(outcomes=[outcome(smallest_worthwhile=-8)]), "outcomes[0].smallest_worthwhile"),
+        (plan(outcomes=[{k: v for k, v in outcome().items() if k != "wave"}]), "outcomes[0].wave"),
+    ],
+)
+def test_a_wrong_plan_is_refused_by_the_name_of_its_key(values: dict[str, Any], key: str) -> None:
+    with pytest.raises(BadData) as refusal:
+        Plan.from_dict(values)
+    assert key in str(refusal.value)
