@@ -16,7 +16,7 @@ LINKS = (
     ("Outcomes", "dashboard.outcomes"),
     ("Releases", "dashboard.releases"),
     ("Funder page", "dashboard.funder"),
-    ("Accounts", "trial.accounts"),
+    ("Accounts", "trial.accounts_page"),
 )
 
 
@@ -45,7 +45,5 @@ def menu() -> list[Link]:
     if signed_in() is None:
         return []
     return [
-        Link(label, url_for(endpoint), request.endpoint == endpoint)
-        for label, endpoint in LINKS
-        if opens(endpoint)
+        Link(label, url_for(endpoint), request.endpoint == endpoint) for label, endpoint in LINKS if opens(endpoint)
     ]

@@ -1,13 +1,361 @@
-"""The staff's pages: signing in and out, and the start page."""
+"""The staff's pages: signing in, the start page, sites, allocation, reviews, people and cards."""
 
-from flask import Blueprint
+from datetime import datetime, time
+from typing import Any, TypeVar
 
-from evalapp.trial.menu import menu, signed_in
+from flask import Blueprint, abort, current_app, flash, redirect, render_template, request, session, url_for
+from sqlalchemy import select
+from werkzeug.wrappers import Response
+
+from evalapp import access, accounts, roster
+from evalapp.access import LONDON, Permission, requires
+from evalapp.accounts import NotAccepted
+from evalapp.db import Base
+from evalapp.models import Allocation, Review, Site, Trial
+from evalapp.nations import nation, nations
+from evalapp.trial import forms, register
+from evalapp.trial.menu import LINKS, menu, opens, signed_in
 
 pages = Blueprint("trial", __name__, template_folder="templates")
+Page = str | tuple[str, int] | Response
+Row = TypeVar("Row", bound=Base)
+WRONG = 422  # a form came back with something to mend
+
+NEXT = {
+    "trial.sites": "Add the partnerships and boards that take part, and see how they were allocated.",
+    "trial.people": "Add a review, say who is expected in it, and print their cards.",
+    "dashboard.board": "See how many were expected and how many answered, wave by wave.",
+    "dashboard.outcomes": "Compare the two ways of reviewing, once the results are open.",
+    "dashboard.releases": "Publish a numbered release, and look back at earlier ones.",
+    "dashboard.funder": "Read the latest published release on one page.",
+    "trial.accounts_page": "Invite colleagues, change what they may do, close accounts.",
+}
 
 
 @pages.app_context_processor
 def frame() -> dict[str, object]:
     """What staff.html asks for, on whichever audience's page."""
     return {"menu": menu, "signed_in": signed_in}
+
+
+@pages.record_once
+def exempt_the_door(state: Any) -> None:
+    """A first visit has no session for a token to be bound to; `sign_in` asks for one as soon as there is."""
+    state.app.extensions["csrf"].exempt(sign_in)
+
+
+@pages.route("/staff/sign-in", methods=["GET", "POST"])
+@requires(Permission.OPEN_THE_DOOR)
+def sign_in() -> Page:
+    if request.method == "POST" and session:
+        current_app.extensions["csrf"].protect()
+    form = forms.SignIn()
+    if not form.validate_on_submit():
+        return page("sign_in", form)
+    try:
+        found = accounts.sign_in(
+            access.database(), form.email.data, form.password.data, access.vault(), now=access.now()
+        )
+    except NotAccepted as reason:
+        form.refuse("password", str(reason))
+        return page("sign_in", form, status=429)
+    if found is None:
+        access.database().commit()
+        form.refuse("password", "The e-mail address or the password is not right.")
+        return page("sign_in", form)
+    end_session()
+    access.database().commit()
+    session["staff"] = found[1]
+    return redirect(url_for("trial.home"), 303)
+
+
+@pages.post("/staff/sign-out")
+@requires(Permission.USE_STAFF_PAGES)
+def sign_out() -> Page:
+    end_session()
+    access.database().commit()
+    flash("You are signed out.", "done")
+    return redirect(url_for("trial.sign_in"), 303)
+
+
+def end_session() -> None:
+    """End the session this browser holds, on the server and in the cookie."""
+    key = session.get("staff")
+    if isinstance(key, str):
+        accounts.sign_out(access.database(), key, now=access.now())
+    access.forget_visitor()
+
+
+@pages.route("/staff/accept", methods=["GET", "POST"])
+@requires(Permission.OPEN_THE_DOOR)
+def accept() -> Page:
+    form = forms.Accept()
+    if not form.validate_on_submit():
+        return page("accept", form)
+    try:
+        accounts.accept(access.database(), form.invitation.data, form.password.data, now=access.now())
+    except NotAccepted as reason:
+        form.refuse("invitation" if "invitation" in str(reason) else "password", str(reason))
+        return page("accept", form)
+    access.database().commit()
+    flash("Your password is set. Sign in with it now.", "done")
+    return redirect(url_for("trial.sign_in"), 303)
+
+
+@pages.get("/staff/")
+@requires(Permission.USE_STAFF_PAGES)
+def home() -> Page:
+    places = [
+        (label, url_for(endpoint), NEXT[endpoint]) for label, endpoint in LINKS if endpoint in NEXT and opens(endpoint)
+    ]
+    started = access.database().scalar(select(Trial.id).limit(1)) is not None
+    return render_template("trial/home.html", places=places, started=started, may_start=opens("trial.new_trial"))
+
+
+@pages.route("/staff/trials/new", methods=["GET", "POST"])
+@requires(Permission.START_TRIAL)
+def new_trial() -> Page:
+    form = forms.NewTrial()
+    if not form.validate_on_submit():
+        return page("new_trial", form)
+    try:
+        register.start_trial(access.database(), form.title.data, form.design.data, form.planned_sites.data, **by_whom())
+    except NotAccepted as reason:
+        form.refuse("title", str(reason))
+        return page("new_trial", form)
+    return done("The trial is started. Now add its sites.", url_for("trial.sites"))
+
+
+@pages.get("/staff/sites")
+@requires(Permission.MANAGE_SITES)
+def sites() -> Page:
+    database = access.database()
+    trials = [
+        (trial, register.sites_of(database, trial.id), allocations(trial.id))
+        for trial in database.scalars(select(Trial).order_by(Trial.title))
+    ]
+    return render_template(
+        "trial/sites.html",
+        trials=trials,
+        nations=nations(),
+        schemes=forms.SCHEMES,
+        may_allocate=opens("trial.allocate"),
+        may_start=opens("trial.new_trial"),
+    )
+
+
+def allocations(trial_id: str) -> dict[str, Any]:
+    """What each site was given, for those alone who record it."""
+    return register.allocations_of(access.database(), trial_id) if opens("trial.allocate") else {}
+
+
+@pages.route("/staff/trials/<trial_id>/sites/new", methods=["GET", "POST"])
+@requires(Permission.MANAGE_SITES)
+def new_site(trial_id: str) -> Page:
+    trial = found(Trial, trial_id)
+    form = forms.NewSite()
+    if not form.validate_on_submit():
+        return page("new_site", form, trial=trial, nations=nations())
+    try:
+        register.add_site(access.database(), trial, form.name.data, form.nation.data, form.joined_on.data, **by_whom())
+    except NotAccepted as reason:
+        form.refuse("name", str(reason))
+        return page("new_site", form, trial=trial, nations=nations())
+    return done("The site is added.", url_for("trial.sites"))
+
+
+@pages.route("/staff/sites/<site_id>/allocation", methods=["GET", "POST"])
+@requires(Permission.RECORD_ALLOCATION)
+def allocate(site_id: str) -> Page:
+    site = found(Site, site_id)
+    trial = found(Trial, site.trial_id)
+    form = forms.Allocate()
+    form.arm.choices = [(arm.id, arm.label) for arm in trial.arms]
+    if trial.design == "nonrandomised":
+        form.scheme.choices = [("none", forms.SCHEMES["none"])]
+    if access.database().get(Allocation, site.id) is not None:
+        flash("This site's allocation is recorded already. It is never changed.", "warning")
+        return redirect(url_for("trial.sites"), 303)
+    if form.validate_on_submit() and form.drawn_on.data > access.today():
+        form.refuse("drawn_on", "The day of the draw cannot be in the future.")
+    if not form.is_submitted() or form.errors:
+        return page("allocate", form, site=site)
+    arm = next(arm for arm in trial.arms if arm.id == form.arm.data)
+    roster.allocate(
+        access.database(),
+        site,
+        arm,
+        scheme=form.scheme.data,
+        stratum=form.stratum.data or None,
+        drawn_at=datetime.combine(form.drawn_on.data, time(12), LONDON),  # a day is known, not an hour
+        **by_whom(),
+    )
+    return done("The allocation is recorded.", url_for("trial.sites"))
+
+
+@pages.get("/staff/people")
+@requires(Permission.MANAGE_PEOPLE)
+def people() -> Page:
+    database = access.database()
+    trials = []
+    for trial in database.scalars(select(Trial).order_by(Trial.title)):
+        listed = register.sites_of(database, trial.id)
+        trials.append((trial, listed, register.reviews_of(database, [site.id for site in listed])))
+    return render_template("trial/people.html", trials=trials, nations=nations())
+
+
+@pages.route("/staff/sites/<site_id>/reviews/new", methods=["GET", "POST"])
+@requires(Permission.MANAGE_PEOPLE)
+def new_review(site_id: str) -> Page:
+    site = found(Site, site_id)
+    terms = nation(site.nation)
+    form = forms.NewReview()
+    form.review_type.choices = [("", "Not recorded"), *((kind, kind) for kind in terms.review_types)]
+    if not form.validate_on_submit():
+        return page("new_review", form, site=site, terms=terms)
+    try:
+        review = register.add_review(
+            access.database(),
+            site,
+            form.label.data,
+            review_type=form.review_type.data or None,
+            statutory={"yes": True, "no": False}.get(form.statutory.data),
+            outcome=form.outcome.data,
+            starts_on=form.starts_on.data,
+            ends_on=form.ends_on.data,
+            **by_whom(),
+        )
+    except NotAccepted as reason:
+        form.refuse("label", str(reason))
+        return page("new_review", form, site=site, terms=terms)
+    return done("The review is added. Now say who is expected.", url_for("trial.review", review_id=review.id))
+
+
+@pages.get("/staff/people/<review_id>")
+@requires(Permission.MANAGE_PEOPLE)
+def review(review_id: str) -> Page:
+    database = access.database()
+    shown = found(Review, review_id)
+    site = found(Site, shown.site_id)
+    return render_template(
+        "trial/review.html",
+        review=shown,
+        site=site,
+        terms=nation(site.nation),
+        places=register.places(database, shown),
+        windows=register.windows_of(database, shown),
+        roles=forms.ROLE_LABELS,
+        outcome=forms.OUTCOMES[shown.outcome].partition(":")[0],
+    )
+
+
+@pages.route("/staff/people/<review_id>/add", methods=["GET", "POST"])
+@requires(Permission.MANAGE_PEOPLE)
+def add_people(review_id: str) -> Page:
+    """Add people and show their cards at once: the codes are never seen again."""
+    shown = found(Review, review_id)
+    expected = len(register.places(access.database(), shown))
+    form = forms.NewPeople()
+    context: dict[str, Any] = {"review": shown, "site": found(Site, shown.site_id), "expected": expected}
+    if not form.validate_on_submit():
+        return page("add_people", form, **context)
+    if request.form.get("expected") != str(expected):
+        form.refuse("number", "People were added since you opened this page. Look at the list before you add more.")
+        return page("add_people", form, **context)
+    cards = register.add_people(
+        access.database(),
+        shown,
+        form.role.data,
+        form.agency.data or None,
+        form.level.data or None,
+        form.number.data,
+        vault=access.vault(),
+        **by_whom(),
+    )
+    access.database().commit()
+    return cards_page(shown, cards)
+
+
+@pages.route("/staff/people/<review_id>/known", methods=["GET", "POST"])
+@requires(Permission.MANAGE_PEOPLE)
+def add_known_person(review_id: str) -> Page:
+    shown = found(Review, review_id)
+    form = forms.KnownPerson()
+    context: dict[str, Any] = {"review": shown, "site": found(Site, shown.site_id)}
+    if not form.validate_on_submit():
+        return page("known_person", form, **context)
+    try:
+        register.add_known_person(
+            access.database(),
+            shown,
+            form.person.data,
+            form.role.data,
+            form.agency.data or None,
+            form.level.data or None,
+            **by_whom(),
+        )
+    except NotAccepted as reason:
+        form.refuse("person", str(reason))
+        return page("known_person", form, **context)
+    return done("The person is added. Their card stays the same.", url_for("trial.review", review_id=shown.id))
+
+
+@pages.route("/staff/people/<review_id>/<person_id>/card", methods=["GET", "POST"])
+@requires(Permission.MANAGE_CARDS)
+def new_card(review_id: str, person_id: str) -> Page:
+    """Ask, then give a person a new card, which ends the old one."""
+    shown = found(Review, review_id)
+    place = next((one for one in register.places(access.database(), shown) if one.person_id == person_id), None)
+    if place is None:
+        abort(404)
+    if request.method == "GET":
+        return render_template(
+            "trial/new_card.html", review=shown, place=place, site=found(Site, shown.site_id), roles=forms.ROLE_LABELS
+        )
+    try:
+        card = register.replace_card(
+            access.database(), place, request.form.get("seen") or None, vault=access.vault(), **by_whom()
+        )
+    except NotAccepted as reason:
+        flash(str(reason), "warning")
+        return redirect(url_for("trial.review", review_id=shown.id), 303)
+    access.database().commit()
+    return cards_page(shown, [card])
+
+
+def cards_page(shown: Review, cards: list[register.NewCard]) -> Page:
+    return render_template(
+        "trial/cards.html",
+        review=shown,
+        site=found(Site, shown.site_id),
+        cards=cards,
+        roles=forms.ROLE_LABELS,
+        door=request.url_root,
+        ends_on=roster.card_ends_on(access.database(), cards[0].person_id),
+    )
+
+
+def found(table: type[Row], key: str) -> Row:
+    """A row by its key; an unknown one is a 404 like any other."""
+    row = access.database().get(table, key)
+    if row is None:
+        abort(404)
+    return row
+
+
+def page(name: str, form: forms.StaffForm, *, status: int | None = None, **context: Any) -> Page:
+    """A form's page: as it stands, or with what has to be mended."""
+    answer = render_template(f"trial/{name}.html", form=form, **context)
+    return answer, status or (WRONG if form.errors else 200)
+
+
+def done(message: str, where: str) -> Page:
+    """Keep what was done, say so, and go on."""
+    access.database().commit()
+    flash(message, "done")
+    return redirect(where, 303)
+
+
+def by_whom() -> dict[str, Any]:
+    """Who does something and when, for the record."""
+    return {"actor": access.staff().id, "now": access.now()}

@@ -1,0 +1,201 @@
+"""The staff's forms: what each asks for, and what is said when an answer will not do."""
+
+from datetime import date
+from typing import Any
+
+from flask_wtf import FlaskForm
+from wtforms import (
+    BooleanField,
+    DateField,
+    EmailField,
+    IntegerField,
+    PasswordField,
+    RadioField,
+    SelectField,
+    StringField,
+    ValidationError,
+)
+from wtforms.validators import InputRequired, Length, NumberRange, Optional
+
+from evalapp.models import ROLES, STAFF_ROLES
+from evalapp.nations import nations
+
+ROLE_LABELS = {
+    "practitioner": "Practitioner",
+    "manager": "Manager",
+    "leader": "Leader or board member",
+    "parent": "Parent or carer",
+    "young_person": "Young person",
+    "facilitator": "Facilitator",
+    "observer": "Observer",
+}
+STAFF_ROLE_LABELS = {
+    "admin": "Admin: accounts, sites, reviews, people and cards",
+    "evaluator": "Evaluator: sites, allocation, results and releases",
+    "coordinator": "Coordinator: sites, reviews, people and cards",
+    "funder": "Funder: published releases",
+}
+AGENCIES = (
+    "children's social care",
+    "police",
+    "health",
+    "school",
+    "early years",
+    "probation",
+    "housing",
+    "voluntary sector",
+)
+LEVELS = ("front line", "manager", "senior manager", "board or partnership", "policy")
+SCHEMES = {
+    "complete": "Complete randomisation",
+    "stratified": "Randomised within strata",
+    "pairs": "Randomised within pairs",
+    "constrained": "Constrained randomisation",
+    "minimised": "Minimisation",
+    "none": "Not randomised",
+}
+OUTCOMES = {
+    "not_recorded": "Not recorded",
+    "no_harm": "Nobody was harmed",
+    "harm": "Someone was harmed",
+    "death": "Someone died: parents are not asked questions that would be unkind after a death",
+}
+MOST_AT_ONCE = 30  # each card is hashed slowly on purpose; thirty take about a second
+
+
+def trimmed(value: str | None) -> str | None:
+    """A typed line without the spaces around it, and without characters a page cannot show."""
+    return value if value is None else "".join(one for one in value if one.isprintable()).strip()
+
+
+def _choices(values: tuple[str, ...], blank: str) -> list[tuple[str, str]]:
+    return [("", blank), *((value, value[:1].upper() + value[1:]) for value in values)]
+
+
+class StaffForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
+    """A form of the staff pages; the CSRF token is checked for the whole app, before any view."""
+
+    class Meta(FlaskForm.Meta):  # type: ignore[misc]
+        csrf = False
+
+    def refuse(self, name: str, reason: str) -> None:
+        """Put a reason found later (a name already taken) beside its field."""
+        self[name].errors = [*self[name].errors, reason]
+
+
+class SignIn(StaffForm):
+    email = EmailField(
+        "E-mail address", [InputRequired("Enter your e-mail address."), Length(max=254)], filters=[trimmed]
+    )
+    password = PasswordField("Password", [InputRequired("Enter your password.")])
+
+
+class Accept(StaffForm):
+    invitation = StringField(
+        "Invitation code",
+        [InputRequired("Enter the invitation code you were sent."), Length(max=200)],
+        filters=[trimmed],
+    )
+    password = PasswordField("New password", [InputRequired("Choose a password.")])
+
+
+class Invite(StaffForm):
+    email = EmailField("E-mail address", [InputRequired("Enter the person's e-mail address.")], filters=[trimmed])
+    role = RadioField(
+        "What they do",
+        [InputRequired("Choose what they do.")],
+        choices=[(role, STAFF_ROLE_LABELS[role]) for role in STAFF_ROLES],
+    )
+
+
+class NewRole(StaffForm):
+    role = RadioField(
+        "New role", [InputRequired("Choose a role.")], choices=[(role, STAFF_ROLE_LABELS[role]) for role in STAFF_ROLES]
+    )
+
+
+class NewTrial(StaffForm):
+    title = StringField("Title of the trial", [InputRequired("Enter a title."), Length(max=200)], filters=[trimmed])
+    design = RadioField(
+        "How sites come to their arm",
+        [InputRequired("Choose how sites come to their arm.")],
+        choices=[
+            ("randomised", "By chance (randomised)"),
+            ("nonrandomised", "By choice or circumstance (not randomised)"),
+        ],
+    )
+    planned_sites = IntegerField(
+        "Number of sites planned",
+        [InputRequired("Enter how many sites are planned."), NumberRange(2, 500, "Enter a number from 2 to 500.")],
+    )
+
+
+class NewSite(StaffForm):
+    name = StringField(
+        "Name of the site", [InputRequired("Enter the site's name."), Length(max=120)], filters=[trimmed]
+    )
+    nation = SelectField("Nation", choices=[(one.code, one.name) for one in nations().values()])
+    joined_on = DateField("Day it joined (optional)", [Optional()])
+
+
+class NewReview(StaffForm):
+    """A review at one site; the kinds on offer are the site's nation's."""
+
+    label = StringField("Short name", [InputRequired("Enter a short name."), Length(max=80)], filters=[trimmed])
+    review_type = SelectField("Kind of review", choices=[])
+    statutory = RadioField(
+        "Is it required by law?",
+        choices=[("yes", "Yes, it is statutory"), ("no", "No"), ("", "Not recorded")],
+        default="",
+    )
+    outcome = RadioField("What happened in the case", choices=list(OUTCOMES.items()), default="not_recorded")
+    starts_on = DateField("First day", [InputRequired("Enter the first day.")])
+    ends_on = DateField("Last day", [InputRequired("Enter the last day.")])
+
+    def validate_ends_on(self, field: Any) -> None:
+        first, last = self.starts_on.data, field.data
+        if isinstance(first, date) and isinstance(last, date) and last < first:
+            raise ValidationError("The last day cannot be before the first day.")
+
+
+class NewPeople(StaffForm):
+    role = SelectField(
+        "Role in this review",
+        [InputRequired("Choose a role.")],
+        choices=[("", "Choose a role"), *((role, ROLE_LABELS[role]) for role in ROLES)],
+    )
+    agency = SelectField("Agency", choices=_choices(AGENCIES, "None, or not recorded"))
+    level = SelectField("Level of responsibility", choices=_choices(LEVELS, "None, or not recorded"))
+    number = IntegerField(
+        "How many people",
+        [
+            InputRequired("Enter how many people."),
+            NumberRange(1, MOST_AT_ONCE, f"Add 1 to {MOST_AT_ONCE} people at a time."),
+        ],
+        default=1,
+    )
+
+
+class KnownPerson(StaffForm):
+    person = StringField(
+        "Person number", [InputRequired("Enter the person number."), Length(max=40)], filters=[trimmed]
+    )
+    role = SelectField(
+        "Role in this review",
+        [InputRequired("Choose a role.")],
+        choices=[("", "Choose a role"), *((role, ROLE_LABELS[role]) for role in ROLES)],
+    )
+    agency = SelectField("Agency", choices=_choices(AGENCIES, "None, or not recorded"))
+    level = SelectField("Level of responsibility", choices=_choices(LEVELS, "None, or not recorded"))
+
+
+class Allocate(StaffForm):
+    """What a draw gave a site; it can never be changed, so it is confirmed."""
+
+    arm = RadioField("Arm", [InputRequired("Choose the arm.")], choices=[])
+    scheme = SelectField("How it was allocated", choices=list(SCHEMES.items()))
+    stratum = StringField("Stratum or pair (optional)", [Length(max=80)], filters=[trimmed])
+    drawn_on = DateField("Day of the draw", [InputRequired("Enter the day of the draw.")])
+    checked = BooleanField(
+        "I have checked this against the record of the draw", [InputRequired("Check it, then tick the box.")]
+    )

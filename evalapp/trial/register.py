@@ -1,0 +1,169 @@
+"""Setting a trial up by hand: trials, sites, reviews, people and their cards, each addition on the record."""
+
+import re
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from evalapp import audit, roster
+from evalapp.accounts import NotAccepted
+from evalapp.models import Allocation, Arm, Assignment, Card, Membership, Person, Review, Site, Trial, Wave
+from evalapp.vault import Vault
+
+
+@dataclass(frozen=True)
+class Place:
+    """One person's place in a review as a coordinator sees it: nothing here tells who answered."""
+
+    person_id: str
+    role: str
+    agency: str | None
+    level: str | None
+    card_id: str | None
+
+
+@dataclass(frozen=True)
+class NewCard:
+    """A person and their new code, shown once."""
+
+    person_id: str
+    role: str
+    agency: str | None
+    code: str
+
+
+def start_trial(session: Session, title: str, design: str, planned_sites: int, *, actor: str, now: datetime) -> Trial:
+    """A trial with the usual two arms and waves; NotAccepted when the title is taken."""
+    slug = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")[:40].strip("-") or "trial"
+    if session.scalar(select(Trial.id).where(Trial.slug == slug)) is not None:
+        raise NotAccepted("There is a trial with this title already.")
+    trial = roster.add_trial(session, slug, title, design=design, planned_sites=planned_sites)
+    audit.record(session, actor, "trial started", f"trial {trial.id}", now=now, design=design)
+    return trial
+
+
+def add_site(
+    session: Session, trial: Trial, name: str, nation: str, joined_on: date | None, *, actor: str, now: datetime
+) -> Site:
+    """A site of a trial; NotAccepted when its name is taken, however it is spelt in capitals."""
+    taken = select(Site.id).where(Site.trial_id == trial.id, func.lower(Site.name) == name.lower())
+    if session.scalar(taken) is not None:
+        raise NotAccepted("There is a site with this name already.")
+    site = Site(trial_id=trial.id, name=name, nation=nation, joined_on=joined_on)
+    session.add(site)
+    session.flush()
+    audit.record(session, actor, "site added", f"site {site.id}", now=now, nation=nation)
+    return site
+
+
+def add_review(session: Session, site: Site, label: str, *, actor: str, now: datetime, **facts: object) -> Review:
+    """A review at a site; NotAccepted when its short name is taken there."""
+    taken = select(Review.id).where(Review.site_id == site.id, func.lower(Review.label) == label.lower())
+    if session.scalar(taken) is not None:
+        raise NotAccepted("This site has a review with this name already.")
+    review = Review(site_id=site.id, label=label, **facts)
+    session.add(review)
+    session.flush()
+    audit.record(session, actor, "review added", f"review {review.id}", now=now)
+    return review
+
+
+def add_people(
+    session: Session, review: Review, role: str, agency: str | None, level: str | None, number: int,
+    *, vault: Vault, actor: str, now: datetime,
+) -> list[NewCard]:  # fmt: skip
+    """New people in a review, each with a card of their own."""
+    cards = []
+    for _ in range(number):
+        place = roster.add_person(session, review, role, agency=agency, level=level)
+        audit.record(session, actor, "person added", f"membership {place.id}", now=now, role=role)
+        code = roster.issue_card(session, place.person_id, vault=vault, actor=actor, now=now)
+        cards.append(NewCard(place.person_id, role, agency, str(code)))
+    return cards
+
+
+def add_known_person(
+    session: Session, review: Review, typed: str, role: str, agency: str | None, level: str | None,
+    *, actor: str, now: datetime,
+) -> None:  # fmt: skip
+    """A place in a further review for someone already in the trial: they keep their card, and are counted once."""
+    site = session.get_one(Site, review.site_id)
+    person = session.get(Person, re.sub(r"[\s–-]", "", typed).lower())
+    if person is None or person.trial_id != site.trial_id:
+        raise NotAccepted("Nobody in this trial has this number. It stands beside each person in their review.")
+    taken = select(Membership.id).where(Membership.person_id == person.id, Membership.review_id == review.id)
+    if session.scalar(taken) is not None:
+        raise NotAccepted("This person is in this review already.")
+    place = roster.add_person(session, review, role, agency=agency, level=level, person=person)
+    audit.record(session, actor, "person added", f"membership {place.id}", now=now, role=role)
+
+
+def replace_card(
+    session: Session, place: Place, seen: str | None, *, vault: Vault, actor: str, now: datetime
+) -> NewCard:
+    """A new card for a person; their old one stops working.
+
+    `seen` is the card in force when the page was shown. NotAccepted when there is another by now: a page sent
+    twice must not silently end the card that was just written down.
+    """
+    if place.card_id != seen:
+        raise NotAccepted(
+            "This person was given a new card since you opened the page. Give another only if it is lost."
+        )
+    code = roster.issue_card(session, place.person_id, vault=vault, actor=actor, now=now)
+    return NewCard(place.person_id, place.role, place.agency, str(code))
+
+
+def places(session: Session, review: Review) -> list[Place]:
+    """Everyone expected in a review, by role, agency and level, then in no order that means anything."""
+    card = select(Card.person_id, func.max(Card.id).label("id")).where(Card.revoked_at.is_(None))
+    live = card.group_by(Card.person_id).subquery()
+    rows = session.execute(
+        select(Membership.person_id, Membership.role, Membership.agency, Membership.level, live.c.id)
+        .outerjoin(live, live.c.person_id == Membership.person_id)
+        .where(Membership.review_id == review.id)
+        .order_by(Membership.role, Membership.agency, Membership.level, Membership.person_id)
+    )
+    return [Place(*row) for row in rows]
+
+
+def reviews_of(session: Session, site_ids: list[str]) -> dict[str, list[tuple[Review, int]]]:
+    """The reviews of some sites by site, each with how many people are expected."""
+    expected = select(Membership.review_id, func.count().label("people")).group_by(Membership.review_id).subquery()
+    rows = session.execute(
+        select(Review, func.coalesce(expected.c.people, 0))
+        .outerjoin(expected, expected.c.review_id == Review.id)
+        .where(Review.site_id.in_(site_ids))
+        .order_by(Review.starts_on, Review.label)
+    )
+    found: dict[str, list[tuple[Review, int]]] = {site_id: [] for site_id in site_ids}
+    for review, people in rows:
+        found[review.site_id].append((review, people))
+    return found
+
+
+def sites_of(session: Session, trial_id: str) -> list[Site]:
+    return list(session.scalars(select(Site).where(Site.trial_id == trial_id).order_by(Site.name)))
+
+
+def allocations_of(session: Session, trial_id: str) -> dict[str, tuple[Allocation, Arm]]:
+    """What each allocated site was given, by site."""
+    rows = session.execute(
+        select(Allocation, Arm).join(Arm, Arm.id == Allocation.arm_id).where(Arm.trial_id == trial_id)
+    )
+    return {allocation.site_id: (allocation, arm) for allocation, arm in rows}
+
+
+def windows_of(session: Session, review: Review) -> list[tuple[str, date, date]]:
+    """When the people of a review are asked: wave, first and last day, in order."""
+    rows = session.execute(
+        select(Wave.code, func.min(Assignment.opens_on), func.max(Assignment.closes_on))
+        .join(Assignment, Assignment.wave_id == Wave.id)
+        .join(Membership, Membership.id == Assignment.membership_id)
+        .where(Membership.review_id == review.id)
+        .group_by(Wave.code, Wave.position)
+        .order_by(Wave.position)
+    )
+    return [(code, opens, closes) for code, opens, closes in rows]
