@@ -3,9 +3,14 @@
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
+import sys
 import tempfile
+import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -59,3 +64,51 @@ def _run_postgresql(folder: Path) -> Iterator[str]:
         yield f"postgresql://evalapp@127.0.0.1:{port}/postgres"
     finally:
         subprocess.run([*control, "-m", "immediate", "stop"], check=False, capture_output=True, cwd="/")
+
+
+class Server:
+    """The app in a process of its own on 127.0.0.1: started, killed and started again at will."""
+
+    def __init__(self, environment: dict[str, str], log: Path) -> None:
+        self.port = free_port()
+        self.base_url = f"http://127.0.0.1:{self.port}"
+        self._environment = {**os.environ, **environ_without_settings(), **environment}
+        self._log = log
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start, and wait until the health page answers (at most 30 seconds)."""
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "evalapp.cli", "serve", "--port", str(self.port)],
+                env=self._environment, stdout=log, stderr=log,
+            )  # fmt: skip
+        ends = time.monotonic() + 30
+        while time.monotonic() < ends:
+            if self._process.poll() is not None:
+                break
+            try:
+                with urllib.request.urlopen(f"{self.base_url}/health", timeout=2) as answer:
+                    if answer.status == 200:
+                        return
+            except (urllib.error.URLError, ConnectionError, TimeoutError):
+                time.sleep(0.05)
+        raise RuntimeError(f"the server did not start: {self._log.read_text()[-2000:]}")
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> int:
+        """Ask it to end, and wait; returns its exit code."""
+        return self._end(signal.SIGTERM)
+
+    def _end(self, number: int) -> int:
+        assert self._process is not None
+        self._process.send_signal(number)
+        return self._process.wait(timeout=30)
+
+
+def environ_without_settings() -> dict[str, str]:
+    """Blank every setting that the developer's own environment may hold."""
+    return {name: "" for name in os.environ if name.startswith("EVALAPP_")}
