@@ -82,6 +82,20 @@ class Measured:
         return (self.outcome.minimum, self.outcome.maximum) == (0, 100)
 
 
+@dataclass(frozen=True)
+class Answer:
+    """comparison : None where the table cannot be compared at all.   effect : the one that decides, or None.
+
+    reason : why there is no effect, in words.   verdict, sentence : what the plan's rule says of the effect.
+    """
+
+    comparison: Comparison | None
+    effect: Effect | None
+    reason: str
+    verdict: Verdict | None
+    sentence: str
+
+
 def plan_of(trial: Trial) -> Plan | None:
     """The trial's plan; None while there is none. BadData says what is wrong with one."""
     return Plan.from_dict(trial.plan) if trial.plan else None
@@ -207,16 +221,19 @@ def compared(
     return _compared[key]
 
 
-def deciding(found: Comparison | NotEstimable) -> Effect | NotEstimable:
-    """The effect that decides, or why there is none."""
+def answer(session: Session, trial: Trial, plan: Plan, how: Measured, table: pd.DataFrame) -> Answer:
+    """The comparison, the effect that decides, and what may be said of it."""
     from analysis.results import Effect, NotEstimable  # noqa: PLC0415  (as above)
 
+    found = compared(session, trial, plan, how, table)
     if isinstance(found, NotEstimable):
-        return found
-    result = found.primary_result
-    if isinstance(result, Effect | NotEstimable):
-        return result
-    return NotEstimable(found.primary.reason)
+        return Answer(None, None, found.reason, None, "")
+    effect = found.primary_result
+    if not isinstance(effect, Effect):
+        reason = effect.reason if isinstance(effect, NotEstimable) else found.primary.reason
+        return Answer(found, None, reason, None, "")
+    said = verdict(effect, how, plan.planned_sites)
+    return Answer(found, effect, "", said, sentence(said, effect, how, plan.design))
 
 
 def verdict(effect: Effect, how: Measured, planned_sites: int) -> Verdict:
@@ -313,7 +330,10 @@ def _referents(session: Session, trial_id: str, scale: str) -> dict[str, str | N
 
 
 def _is_clean(session: Session, trial_id: str, wave: str) -> bool:
-    """Whether everyone who answered at this wave did so before the day their site's group was known."""
+    """Whether everyone who answered at this wave did so before the day their site's group was known.
+
+    Answers brought in from a file carry the day of the file: what it calls a baseline is taken at its word.
+    """
     given_and_known = session.execute(
         select(Response.submitted_on, Allocation.revealed_at)
         .join(Assignment, Assignment.id == Response.assignment_id)
@@ -323,7 +343,7 @@ def _is_clean(session: Session, trial_id: str, wave: str) -> bool:
         .join(Site, Site.id == Review.site_id)
         .join(Allocation, Allocation.site_id == Site.id)
         .where(Site.trial_id == trial_id, Wave.code == wave, Response.state == "submitted")
-        .where(Allocation.revealed_at.is_not(None))
+        .where(Allocation.revealed_at.is_not(None), Response.mode != "file")
         .distinct()
     )
     return all(given is not None and known is not None and given < known.date() for given, known in given_and_known)

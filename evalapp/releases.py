@@ -67,7 +67,7 @@ def publish(session: Session, trial: Trial, *, actor: str, now: datetime) -> Rel
     number = last.number + 1 if last else 1
     kept = [_renewed_or_carried(block, before, behind, rules, by_arm=by_arm) for block in blocks]
     parts = {block.key: block.content for block in kept}
-    if before is not None and parts == before["parts"] and by_arm == before["by_arm"]:
+    if before is not None and _undated(parts) == _undated(before["parts"]) and by_arm == before["by_arm"]:
         raise NothingNew
     content = {
         "number": number,
@@ -79,6 +79,7 @@ def publish(session: Session, trial: Trial, *, actor: str, now: datetime) -> Rel
         "by_arm": by_arm,
         "opens_on": trial.results_open_at.date().isoformat() if trial.results_open_at else None,
         "rules": {"people": rules.people, "reviews": rules.reviews, "step": rules.step},
+        "order": list(parts),
         "parts": parts,
     }
     written = canonical(content)
@@ -108,6 +109,11 @@ def content_of(release: Release) -> dict[str, Any]:
         raise ValueError(f"release {release.number} does not match its own hash")
     content: dict[str, Any] = json.loads(release.content)
     return content
+
+
+def _undated(parts: Mapping[str, Mapping[str, Any]]) -> str:
+    """What the parts say, without how long they have said it."""
+    return canonical({key: {name: one for name, one in part.items() if name != "as_of"} for key, part in parts.items()})
 
 
 def _renewed_or_carried(
@@ -229,32 +235,28 @@ def _comparison(
     people: Populations, key: str,
 ) -> dict[str, Any]:  # fmt: skip
     """The primary difference, in words by rule; hidden where the people compared are too few in either arm."""
-    from analysis.results import NotEstimable  # noqa: PLC0415  (SciPy stays out of the participant's path)
-
     table = findings.wide(frame, how)
     complete = table.dropna(subset=["outcome", *(["baseline"] if how.change else [])])
     if not all(may_show(_by_review(complete, code), rules) for code, _ in how.arms):
         return {"hidden": True}
-    found = findings.compared(session, trial, plan, how, table)
-    effect = findings.deciding(found)
-    if isinstance(effect, NotEstimable):
-        return {"hidden": False, "not_estimable": effect.reason}
-    low, high = effect.ci
+    found = findings.answer(session, trial, plan, how, table)
+    if found.effect is None:
+        return {"hidden": False, "not_estimable": found.reason}
+    low, high = found.effect.ci
     if low is None or high is None:
         return {"hidden": False, "not_estimable": "the difference has no interval"}
     for code, _ in how.arms:
         people[f"{key}|compared|{code}"] = _marks(complete.loc[complete["arm"] == code, "participant"])
     people[f"{key}|compared|{POOLED}"] = _marks(complete["participant"])
-    said = findings.verdict(effect, how, plan.planned_sites)
     return {
         "hidden": False,
-        "estimate": round(effect.estimate, 1),
+        "estimate": round(found.effect.estimate, 1),
         "low": round(low, 1),
         "high": round(high, 1),
         "people": rounded(len(complete), rules),
         "adjusted": how.change,
-        "verdict": said,
-        "sentence": findings.sentence(said, effect, how, plan.design),
+        "verdict": found.verdict,
+        "sentence": found.sentence,
     }
 
 
@@ -288,3 +290,9 @@ def _cell(mean: WaveMean, ten: WaveMean | None, how: Measured, rules: Rules) -> 
         return cell
     value, first, last = (round(min(max(one, 0.0), 10.0)) for one in (ten.mean, ten.lower, ten.upper))
     return cell | {"in_ten": [value, first, last]}
+
+
+def every(session: Session, trial_id: str) -> list[Release]:
+    """The trial's releases, the newest first."""
+    query = select(Release).where(Release.trial_id == trial_id).order_by(Release.number.desc())
+    return list(session.scalars(query))

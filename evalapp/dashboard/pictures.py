@@ -1,0 +1,194 @@
+"""From what the analysis computed to the figures that show it: labels and looks are chosen, nothing is computed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from evalapp import findings
+from evalapp.figures import Band, Distribution, Estimate, Forest, Missing, Panel, Profile, Row, Series
+from evalapp.figures.drawing import CONTROL, LOOKS, POOLED, TREATMENT, Value
+from evalapp.findings import METHOD_NAMES, WAVE_NAMES, Answer, Measured
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from analysis.compare import Comparison
+    from analysis.resampling.randomisation import RandomisationTest
+    from analysis.results import Effect, Interval
+    from analysis.summary import SiteMean, WaveMean
+
+NOBODY = "nobody has answered yet"
+
+
+def profile(frame: pd.DataFrame, how: Measured, level: float, *, by_arm: bool) -> Profile:
+    """Each group's mean at each wave drawn."""
+    means = findings.means(frame, level)
+    series = [
+        Series(label, LOOKS[look], tuple(_mean(means.get((code, wave))) for wave in how.waves))
+        for code, label, look in findings.labels(how, by_arm=by_arm)
+    ]
+    return Profile(
+        f"{how.outcome.label}, mean of each group",
+        tuple(WAVE_NAMES[wave] for wave in how.waves),
+        tuple(series),
+        how.unit,
+        how.outcome.minimum,
+        how.outcome.maximum,
+        joined=how.change,
+    )
+
+
+def distribution(frame: pd.DataFrame, how: Measured, level: float, *, by_arm: bool) -> Distribution:
+    """How many people scored in each tenth of the range, at the wave compared."""
+    from analysis.summary import bin_counts  # noqa: PLC0415  (pandas stays out of the participant's path)
+
+    outcome = how.outcome
+    step = (outcome.maximum - outcome.minimum) / 10
+    edges = (*(outcome.minimum + step * place for place in range(10)), outcome.maximum)
+    here = frame[frame["wave"] == outcome.wave]
+    counts = bin_counts(here, "value", "arm", edges)
+    means = findings.means(here, level)
+    panels = []
+    for code, label, look in findings.labels(how, by_arm=by_arm):
+        people = tuple(one.people for one in counts if one.arm == code) or (0,) * 10
+        panels.append(Panel(label, LOOKS[look], people, _mean(means.get((code, outcome.wave)))))
+    title = f"{outcome.label}: people by score, {findings.WAVE_PHRASES[outcome.wave]}"
+    return Distribution(title, edges, tuple(panels), how.unit)
+
+
+def sites(frame: pd.DataFrame, how: Measured, names: dict[str, tuple[str, str | None]], level: float) -> Forest:
+    """Each site's mean at the wave compared, arm by arm, and each arm's own."""
+    from analysis.summary import site_means  # noqa: PLC0415  (as above)
+
+    outcome = how.outcome
+    here = frame[frame["wave"] == outcome.wave]
+    found = site_means(here, "value", "arm", "site", "review", level)
+    overall = findings.means(here, level)
+    rows: list[Row] = []
+    for code, label, look in findings.labels(how, by_arm=True):
+        rows += [Row(names[one.site][0], _mean(one), LOOKS[look]) for one in found if one.arm == code]
+        rows.append(Row(f"All {label} sites", _mean(overall.get((code, outcome.wave))), LOOKS[look], overall=True))
+    return Forest(
+        f"{outcome.label}: mean of each site, {findings.WAVE_PHRASES[outcome.wave]}",
+        tuple(rows),
+        f"mean, {how.unit}",
+        outcome.minimum,
+        outcome.maximum,
+        key=((how.arms[0][1], TREATMENT), (how.arms[1][1], CONTROL)),
+        decimals=0 if how.is_percent else 1,
+    )
+
+
+def difference(effect: Effect, how: Measured) -> Forest:
+    """The difference that decides, on an axis that shows 0 and what is too small to matter."""
+    low, high = effect.ci
+    value: Value = (
+        Missing("it has no interval") if low is None or high is None else Estimate(effect.estimate, low, high)
+    )
+    row = Row(how.outcome.label, value, TREATMENT, overall=True)
+    return _differences(f"{how.outcome.label}: difference between the groups", (row,), how)
+
+
+def methods(found: Comparison, how: Measured) -> Forest:
+    """Every method that gave an interval in points, one a line; the one that decides in bold."""
+    rows = []
+    for name, result in estimated(found).items():
+        low, high = result.ci
+        if name == "win_probability" or low is None or high is None:
+            continue  # not in points, or without an end to draw
+        decides = name == found.primary.method
+        value = Estimate(result.estimate, low, high)
+        rows.append(Row(METHOD_NAMES[name], value, TREATMENT if decides else POOLED, overall=decides))
+    return _differences(f"{how.outcome.label}: the difference by each method", tuple(rows), how)
+
+
+def _differences(title: str, rows: tuple[Row, ...], how: Measured) -> Forest:
+    (_, treatment), (_, control) = how.arms
+    reach = how.outcome.smallest_worthwhile
+    return Forest(
+        title,
+        rows,
+        f"difference, {how.unit}",
+        None,
+        None,
+        ends=(f"{control} higher", f"{treatment} higher"),
+        band=None if reach is None else Band(reach, f"too small to matter (under {reach:g})"),
+        decimals=1 if how.is_percent else 2,
+    )
+
+
+def _mean(one: WaveMean | SiteMean | None) -> Value:
+    if one is None:
+        return Missing(NOBODY)
+    if one.lower is None or one.upper is None:
+        return Missing(one.reason or "no interval can be given")
+    return Estimate(one.mean, one.lower, one.upper)
+
+
+def facts(found: Answer, how: Measured) -> list[tuple[str, str]]:
+    """What stands beside the primary result, in words: estimate, interval, df, p, method and why, ICC, effect size."""
+    comparison, effect = found.comparison, found.effect
+    if comparison is None or effect is None:
+        return []
+    listed = [
+        ("Difference", f"{number(effect.estimate, 2)} {how.unit}"),
+        (f"{100 * comparison.level:g} % interval", _span(effect.ci)),
+        ("Standard error", number(effect.se, 2)),
+        ("Degrees of freedom", number(effect.df, 1)),
+        ("p", p_value(effect.p)),
+        ("Method", METHOD_NAMES[comparison.primary.method or ""]),
+        ("Why this method", f"{comparison.primary.reason[0].upper()}{comparison.primary.reason[1:]}."),
+        ("Status", "Pre-specified" if comparison.primary.tag == "pre-specified" else "Exploratory"),
+    ]
+    for level, words in (("site", "one site"), ("review", "one case review")):
+        ratio = comparison.icc.get(level)
+        if ratio is not None:
+            said = f"{number(ratio.value, 3)} ({_span(ratio.ci, 3)})"
+            listed.append((f"How alike the people of {words} are (ICC)", said))
+    size = comparison.effect_size
+    if size is not None:
+        listed.append(("Effect size (Hedges g, on the total SD)", f"{number(size.value, 2)} ({_span(size.ci)})"))
+    return listed
+
+
+def people_counted(found: Answer, how: Measured) -> list[tuple[str, int, int | None, int]]:
+    """(arm, sites, reviews, people) of those compared."""
+    if found.comparison is None:
+        return []
+    counts = found.comparison.counts
+    return [
+        (label, counts.sites[side], counts.reviews[side] if counts.reviews else None, counts.participants[side])
+        for side, (_, label) in enumerate(how.arms)
+    ]
+
+
+def other_methods(found: Comparison) -> list[tuple[str, str, str, str, str]]:
+    """(method, estimate, interval, df, p) of every method that gave a number, but for the one that decides."""
+    rows = []
+    for name, result in estimated(found).items():
+        if name != found.primary.method:
+            df = getattr(result, "df", None)  # a randomisation test has none
+            said_df = "" if df is None else number(df, 1)
+            rows.append((METHOD_NAMES[name], number(result.estimate, 2), _span(result.ci), said_df, p_value(result.p)))
+    return rows
+
+
+def estimated(found: Comparison) -> dict[str, Effect | RandomisationTest]:
+    """The methods that gave a number, by name."""
+    from analysis.results import NotEstimable  # noqa: PLC0415  (as above)
+
+    return {name: one for name, one in found.methods.items() if not isinstance(one, NotEstimable)}
+
+
+def number(value: float, decimals: int) -> str:
+    text = f"{value:.{decimals}f}"
+    return text.lstrip("-") if float(text) == 0 else text.replace("-", "−")
+
+
+def p_value(p: float) -> str:
+    return "below 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def _span(ends: Interval, decimals: int = 2) -> str:
+    low, high = ("no bound" if one is None else number(one, decimals) for one in ends)
+    return f"{low} to {high}"

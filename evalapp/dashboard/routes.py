@@ -1,0 +1,266 @@
+"""The evaluator's pages: trials, the response board, the comparison of an outcome, releases."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from flask import abort, flash, redirect, render_template, request, url_for
+
+from analysis.errors import BadData
+from analysis.plan import Outcome, Plan
+from evalapp import access, findings, releases, responses
+from evalapp.access import Permission, requires
+from evalapp.dashboard import board as boards
+from evalapp.dashboard import pictures
+from evalapp.dashboard.page import Page, all_trials, chart, choose_trial, csv_of, day, pages, trial_of
+from evalapp.figures import Figure
+from evalapp.findings import Answer
+from evalapp.models import Trial
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from analysis.compare import Comparison
+
+
+@pages.get("/dashboard/")
+@requires(Permission.SEE_BOARD)
+def home() -> Page:
+    return render_template("dashboard/trials.html", trials=all_trials())
+
+
+@pages.get("/dashboard/responses", defaults={"slug": None}, endpoint="board")
+@pages.get("/dashboard/<slug>/responses", endpoint="board")
+@requires(Permission.SEE_BOARD)
+def board(slug: str | None) -> Page:
+    if slug is None:
+        return choose_trial("dashboard.board", "Board")
+    trial = trial_of(slug)
+    people = responses.people_frame(access.database(), trial.id)
+    by, filters = _asked_of_board()
+    whole = access.may(access.visitor().role, Permission.SEE_BOARD_WHOLE)
+    if not whole:
+        filters = dict(list(filters.items())[:1])  # one at a time, so that two boards cannot be subtracted
+    lines = boards.lines(boards.chosen(people, filters), by, whole=whole)
+    drawn = None
+    if lines:
+        asked: dict[str, Any] = {"slug": slug, "by": by, **filters}
+        link = url_for("dashboard.board_csv", **asked)
+        drawn = chart("board", boards.finding(lines, whole=whole), boards.figure(lines, by), link)
+    return render_template(
+        "dashboard/board.html", trial=trial, lines=lines, drawn=drawn, by=by, filters=filters, whole=whole,
+        ways=boards.BY, choices=_choices(people), expected_any=len(people) > 0,
+    )  # fmt: skip
+
+
+@pages.get("/dashboard/<slug>/responses.csv")
+@requires(Permission.SEE_BOARD)
+def board_csv(slug: str) -> Page:
+    trial = trial_of(slug)
+    by, filters = _asked_of_board()
+    whole = access.may(access.visitor().role, Permission.SEE_BOARD_WHOLE)
+    if not whole:
+        filters = dict(list(filters.items())[:1])
+    people = boards.chosen(responses.people_frame(access.database(), trial.id), filters)
+    return csv_of(boards.figure(boards.lines(people, by, whole=whole), by).table(), f"{slug}-responses")
+
+
+@pages.get("/dashboard/<slug>/")
+@requires(Permission.SEE_BOARD)
+def overview(slug: str) -> Page:
+    trial = trial_of(slug)
+    sees_results = access.may(access.visitor().role, Permission.SEE_RESULTS)
+    plan, problem = _plan(trial)
+    return render_template(
+        "dashboard/overview.html", trial=trial, plan=plan, problem=problem, sees_results=sees_results,
+        last=releases.latest(access.database(), trial.id) if sees_results else None,
+        is_open=findings.is_open(trial, access.now()), opens=_opens(trial), day=day,
+    )  # fmt: skip
+
+
+@pages.get("/dashboard/outcomes", defaults={"slug": None}, endpoint="outcomes")
+@pages.get("/dashboard/<slug>/outcomes", endpoint="outcomes")
+@requires(Permission.SEE_RESULTS)
+def outcomes(slug: str | None) -> Page:
+    if slug is None:
+        return choose_trial("dashboard.outcomes", "Outcomes")
+    trial = trial_of(slug)
+    plan, problem = _plan(trial)
+    return render_template(
+        "dashboard/outcomes.html", trial=trial, plan=plan, problem=problem, phrases=findings.WAVE_PHRASES,
+        is_open=findings.is_open(trial, access.now()), opens=_opens(trial),
+    )  # fmt: skip
+
+
+@pages.get("/dashboard/<slug>/outcomes/<code>")
+@requires(Permission.SEE_RESULTS)
+def outcome(slug: str, code: str) -> Page:
+    trial = trial_of(slug)
+    view = _look(trial, code)
+    charts = {
+        name: chart(name, finding, figure, url_for("dashboard.outcome_csv", slug=slug, code=code, name=name))
+        for name, (finding, figure) in _figures(view).items()
+    }
+    found, how = view.found, view.how
+    comparison = found.comparison if found else None
+    return render_template(
+        "dashboard/outcome.html", trial=trial, plan=view.plan, how=how, outcome=how.outcome, charts=charts,
+        by_arm=found is not None, opens=_opens(trial), found=found, phrases=findings.WAVE_PHRASES,
+        facts=pictures.facts(found, how) if found else [],
+        counted=pictures.people_counted(found, how) if found else [],
+        others=pictures.other_methods(comparison) if comparison else [],
+        weights=_weights(comparison), warnings=_warnings(comparison), excluded=_excluded(comparison),
+    )  # fmt: skip
+
+
+@pages.get("/dashboard/<slug>/outcomes/<code>/<name>.csv")
+@requires(Permission.SEE_RESULTS)
+def outcome_csv(slug: str, code: str, name: str) -> Page:
+    found = _figures(_look(trial_of(slug), code)).get(name)
+    if found is None:
+        abort(404)
+    return csv_of(found[1].table(), f"{slug}-{code}-{name}")
+
+
+@pages.get("/dashboard/releases", defaults={"slug": None}, endpoint="releases")
+@pages.get("/dashboard/<slug>/releases", endpoint="releases")
+@requires(Permission.SEE_RESULTS)
+def release_list(slug: str | None) -> Page:
+    if slug is None:
+        return choose_trial("dashboard.releases", "Releases")
+    trial = trial_of(slug)
+    return render_template(
+        "dashboard/releases.html", trial=trial, published=releases.every(access.database(), trial.id), day=day,
+        is_open=findings.is_open(trial, access.now()), opens=_opens(trial),
+    )  # fmt: skip
+
+
+@pages.post("/dashboard/<slug>/releases")
+@requires(Permission.PUBLISH)
+def publish(slug: str) -> Page:
+    trial = trial_of(slug)
+    try:
+        made = releases.publish(access.database(), trial, actor=access.staff().id, now=access.now())
+    except releases.NothingNew:
+        flash(
+            "Nothing was published: no figure has changed by ten people or more since the last release, so a new "
+            "one would say the same.",
+            "warning",
+        )
+    else:
+        access.database().commit()
+        flash(f"Release {made.number} is published. Funders see it from now on.", "done")
+    return redirect(url_for("dashboard.releases", slug=slug), 303)
+
+
+@dataclass(frozen=True)
+class _View:
+    """One outcome; without an answer while results are closed, and then with the arms together."""
+
+    plan: Plan
+    how: findings.Measured
+    frame: pd.DataFrame
+    table: pd.DataFrame
+    found: Answer | None
+    names: dict[str, tuple[str, str | None]]
+
+
+def _look(trial: Trial, code: str) -> _View:
+    plan, problem = _plan(trial)
+    wanted = _outcome_of(plan, code)
+    if plan is None or wanted is None or problem:
+        abort(404)
+    session = access.database()
+    how = findings.measured(session, trial, wanted, plan.design)
+    frame = findings.scores(session, trial, how)
+    if not findings.is_open(trial, access.now()):
+        # Arms end here: nothing below can tell them apart.
+        frame = findings.pooled(frame)
+        return _View(plan, how, frame, findings.wide(frame, how), None, {})
+    table = findings.wide(frame, how)
+    found = findings.answer(session, trial, plan, how, table)
+    return _View(plan, how, frame, table, found, findings.arm_by_site(session, trial.id))
+
+
+def _figures(view: _View) -> dict[str, tuple[str, Figure]]:
+    """The page's figures by name, each with its finding; none while nobody has answered."""
+    how, level = view.how, view.plan.level
+    when = findings.WAVE_PHRASES[how.outcome.wave]
+    if view.table.empty:
+        return {}
+    figures: dict[str, tuple[str, Figure]] = {}
+    found = view.found
+    if found and found.effect:
+        figures["difference"] = (found.sentence, pictures.difference(found.effect, how))
+    groups = "Each group's mean" if found else "The mean of both groups together"
+    waves = f"{groups} with its interval, {when}."
+    if len(how.waves) > 1:
+        waves = f"{groups} with its interval, at each of {len(how.waves)} times."
+    figures["profile"] = (waves, pictures.profile(view.frame, how, level, by_arm=found is not None))
+    if found:
+        figures["sites"] = (
+            f"Each site's mean {when}, with its interval: how much sites differ within a group.",
+            pictures.sites(view.frame, how, view.names, level),
+        )
+    figures["distribution"] = (
+        f"How {how.outcome.label.lower()} was spread over {len(view.table)} people {when}.",
+        pictures.distribution(view.frame, how, level, by_arm=found is not None),
+    )
+    if found and found.comparison and found.effect:
+        figures["methods"] = ("The same difference by every method.", pictures.methods(found.comparison, how))
+    return figures
+
+
+def _plan(trial: Trial) -> tuple[Plan | None, str]:
+    """The trial's plan, or what is wrong with it."""
+    try:
+        return findings.plan_of(trial), ""
+    except BadData as error:
+        return None, str(error)
+
+
+def _outcome_of(plan: Plan | None, code: str) -> Outcome | None:
+    return next((one for one in plan.outcomes if one.code == code), None) if plan else None
+
+
+def _opens(trial: Trial) -> str:
+    return day(trial.results_open_at) if trial.results_open_at else ""
+
+
+def _asked_of_board() -> tuple[str, dict[str, str]]:
+    by = request.args.get("by", "wave")
+    if by not in boards.BY:
+        abort(404)
+    return by, {name: request.args[name] for name in boards.FILTERS if request.args.get(name)}
+
+
+def _choices(people: pd.DataFrame) -> dict[str, list[tuple[str, str]]]:
+    """What the board may be narrowed to: (value, label), by filter."""
+    if people.empty:
+        return {}
+    sites = sorted(set(zip(people["site"], people["site_name"], strict=True)), key=lambda pair: str(pair[1]))
+    waves, roles = set(people["wave"]), set(people["role"])
+    return {
+        "site": sites,
+        "wave": [(code, label) for code, label in findings.WAVE_NAMES.items() if code in waves],
+        "role": [(code, label) for code, label in boards.ROLE_NAMES.items() if code in roles],
+    }
+
+
+def _weights(found: Comparison | None) -> str:
+    from analysis.compare import WEIGHTS  # noqa: PLC0415  (the statistics stay out of the participant's path)
+
+    return WEIGHTS.get(found.primary.method or "", "") if found else ""
+
+
+def _warnings(found: Comparison | None) -> list[str]:
+    """What the analysis notes of the data and of the method that decides."""
+    if found is None:
+        return []
+    own = getattr(found.primary_result, "warnings", ())
+    return [f"{one[0].upper()}{one[1:]}." for one in (*found.warnings, *own)]
+
+
+def _excluded(found: Comparison | None) -> list[tuple[str, int]]:
+    return [(why, count) for why, count in found.counts.excluded.items() if count] if found else []
