@@ -6,6 +6,9 @@ import numpy as np
 
 from analysis.results import Floats
 
+# Share of a column's variance below which earlier columns are taken to determine it.
+_ALIASED = 1e-10
+
 
 @dataclass(frozen=True)
 class ModelMatrix:
@@ -46,31 +49,40 @@ def model_matrix(outcome: Floats, covariates: list[tuple[str, Floats]]) -> Model
 
     No value may be missing. A constant outcome keeps scale 1.
     """
-    rows = len(outcome)
-    raw = np.empty((rows, len(covariates) + 2))
-    raw[:, 0] = 1.0
+    # One variable a row while each is summed up, one a column once all are ready: either way memory is read in order.
+    raw = np.empty((len(covariates) + 2, len(outcome)))
+    raw[0] = 1.0
     for place, (_, values) in enumerate(covariates, start=1):
-        raw[:, place] = values
-    raw[:, -1] = outcome
-    raw[:, 1:] -= raw[:, 1:].mean(axis=0)
-    size = np.sqrt(np.einsum("ij,ij->j", raw, raw) / rows)
+        raw[place] = values
+    raw[-1] = outcome
+    level = np.maximum(raw.max(axis=1), -raw.min(axis=1))
+    raw[1:] -= raw[1:].mean(axis=1, keepdims=True)
+    size = np.sqrt(np.einsum("ij,ij->i", raw, raw) / len(outcome))
     # A column whose spread is rounding error of its size is constant.
-    level = np.array([1.0, *(np.abs(v).max() if rows else 0.0 for _, v in covariates), np.abs(outcome).max()])
     constant = size <= 1e-12 * level
     scale = np.where(constant, 1.0, size)
-    raw /= scale
-    kept = _independent(raw[:, :-1], constant[:-1])
+    raw /= scale[:, None]
+    columns = np.ascontiguousarray(raw.T)
+    kept = _independent(columns[:, :-1], constant[:-1])
     names = ("(intercept)", *(name for name, _ in covariates))
-    if len(kept) < raw.shape[1] - 1:
-        places = [*kept, raw.shape[1] - 1]
+    if len(kept) < len(names):
+        places = [*kept, len(names)]
         dropped = tuple(name for place, name in enumerate(names) if place not in kept)
-        return ModelMatrix(np.ascontiguousarray(raw[:, places]), scale[places], tuple(names[i] for i in kept), dropped)
-    return ModelMatrix(raw, scale, names)
+        return ModelMatrix(
+            np.ascontiguousarray(columns[:, places]), scale[places], tuple(names[i] for i in kept), dropped
+        )
+    return ModelMatrix(columns, scale, names)
 
 
 def _independent(columns: Floats, constant: np.typing.NDArray[np.bool_]) -> list[int]:
     """Places of the columns that are not linear combinations of those before them."""
     cross = columns.T @ columns / len(columns)
+    try:
+        # The squared diagonal of the Cholesky factor is what earlier columns leave of each.
+        if not constant[1:].any() and (np.linalg.cholesky(cross).diagonal() ** 2).min() >= _ALIASED:
+            return list(range(len(cross)))
+    except np.linalg.LinAlgError:
+        pass  # some column is a combination of others: find which
     kept: list[int] = []
     for j in range(cross.shape[0]):
         if constant[j] and j > 0:
@@ -78,7 +90,7 @@ def _independent(columns: Floats, constant: np.typing.NDArray[np.bool_]) -> list
         if kept:
             block = cross[np.ix_(kept, kept)]
             left = cross[j, j] - cross[j, kept] @ np.linalg.solve(block, cross[kept, j])
-            if left < 1e-10:
+            if left < _ALIASED:
                 continue
         kept.append(j)
     return kept

@@ -73,40 +73,41 @@ def evaluate(sums: ReviewSums, theta_review: float, theta_site: float) -> Evalua
     wa = w[:, None] * a_
     wa_site = np.add.reduceat(wa, starts, axis=0)
     h = w_site / e  # 1'H⁻¹1 for each site
-    hb = h[:, None] * b_
-    nr, ns = a_.T @ a_, b_.T @ b_
-    rr = wa.T @ a_ - (wa_site * k[:, None]).T @ wa_site
-    rs = (wa_site / e[:, None]).T @ b_
-    ss = hb.T @ b_
+    # Five small matrices in one, so that their traces and products take one call each.
+    both = np.empty((5, p + 1, p + 1))
+    both[0] = a_.T @ a_
+    both[1] = b_.T @ b_
+    both[2] = wa.T @ a_ - (wa_site * k[:, None]).T @ wa_site
+    both[3] = (wa_site / e[:, None]).T @ b_
+    both[4] = (h[:, None] * b_).T @ b_
+    fixed = both[:, :p, :p].trace(axis1=1, axis2=2).tolist()
+    outcome = both[:, p, p].tolist()
+    x = both[:2, :p, :p].reshape(2, p * p)
+    xx = (x @ x.T).tolist()
+    xy = both[:2, :p, p]
+    uu = (xy @ xy.T).tolist()
 
     w2 = w * w
     w2_site = np.add.reduceat(w2, starts)
-    xr, xs = nr[:p, :p], ns[:p, :p]
-    trace_r = float(w_site.sum() - k @ w2_site - xr.trace())
-    trace_s = float(h.sum() - xs.trace())
-    fisher_rr = (
-        float(w2.sum() - 2.0 * (k @ np.add.reduceat(w2 * w, starts)) + (k * k) @ (w2_site * w2_site))
-        - 2.0 * float(rr[:p, :p].trace())
-        + float(np.vdot(xr, xr))
-    )
-    fisher_rs = float((w2_site / (e * e)).sum() - 2.0 * rs[:p, :p].trace() + np.vdot(xr, xs))
-    fisher_ss = float(h @ h - 2.0 * ss[:p, :p].trace() + np.vdot(xs, xs))
-    ur, us = nr[:p, p], ns[:p, p]
-    average_rr = float(rr[p, p] - ur @ ur)
-    average_rs = float(rs[p, p] - ur @ us)
-    average_ss = float(ss[p, p] - us @ us)
+    w3_site = np.add.reduceat(w2 * w, starts)
+    k_w2 = k * w2_site
+    within = float(w2_site.sum() - 2.0 * (k @ w3_site) + k_w2 @ k_w2)
+    fisher_rr = within - 2.0 * fixed[2] + xx[0][0]
+    fisher_rs = float((w2_site / (e * e)).sum()) - 2.0 * fixed[3] + xx[0][1]
+    fisher_ss = float(h @ h) - 2.0 * fixed[4] + xx[1][1]
+    average_rs = outcome[3] - uu[0][1]
     return Evaluation(
         theta=(theta_review, theta_site),
         criterion=criterion,
         rss=rss,
         logdet_x=logdet_x,
         lower=inverse,
-        n1=(nr, ns),
-        n2=((rr, rs), (rs.T, ss)),
-        trace=(trace_r, trace_s),
-        quad=(float(nr[p, p]), float(ns[p, p])),
+        n1=(both[0], both[1]),
+        n2=((both[2], both[3]), (both[3].T, both[4])),
+        trace=(float((w_site - k_w2).sum()) - fixed[0], float(h.sum()) - fixed[1]),
+        quad=(outcome[0], outcome[1]),
         fisher=((fisher_rr, fisher_rs), (fisher_rs, fisher_ss)),
-        average=((average_rr, average_rs), (average_rs, average_ss)),
+        average=((outcome[2] - uu[0][0], average_rs), (average_rs, outcome[4] - uu[1][1])),
     )
 
 

@@ -54,14 +54,15 @@ def review_sums(matrix: ModelMatrix, site: Codes, review: Codes | None) -> Revie
     Without `review` each site is taken as one review.
     """
     key = site if review is None else site * (int(review.max()) + 1) + review
-    order = np.argsort(key, kind="stable")
-    key = key[order]
-    columns = matrix.columns[order]
+    columns = matrix.columns
+    if (key[1:] < key[:-1]).any():
+        order = np.argsort(key, kind="stable")
+        key, site, columns = key[order], site[order], columns[order]
     first = np.flatnonzero(np.concatenate(([True], key[1:] != key[:-1])))
     n = np.diff(first, append=len(key))
     means = np.add.reduceat(columns, first, axis=0) / n[:, None]
-    columns -= np.repeat(means, n, axis=0)
-    site_of_review = site[order[first]]
+    columns = columns - np.repeat(means, n, axis=0)
+    site_of_review = site[first]
     starts = np.flatnonzero(np.concatenate(([True], site_of_review[1:] != site_of_review[:-1])))
     return ReviewSums(
         n=n.astype(np.float64),

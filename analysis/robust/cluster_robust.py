@@ -7,6 +7,7 @@ X_i'(I − X_i M X_i')^a = K⁻¹ (I − S_i)^a K X_i', so a site costs O(p³) w
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal, get_args
 
 import numpy as np
@@ -44,12 +45,15 @@ class SiteScores:
 def site_scores(matrix: ModelMatrix, site: Codes) -> SiteScores:
     """Reduce people to sites.   site : (N,) codes counted from 0."""
     p = matrix.rank
-    order = np.argsort(site, kind="stable")
-    columns = matrix.columns[order]
-    sorted_site = site[order]
-    first = np.flatnonzero(np.concatenate(([True], sorted_site[1:] != sorted_site[:-1])))
-    last = np.append(first[1:], len(columns))
-    cross = np.stack([columns[a:b].T @ columns[a:b] for a, b in zip(first, last, strict=True)])
+    columns = matrix.columns
+    if (site[1:] < site[:-1]).any():
+        order = np.argsort(site, kind="stable")
+        columns, site = columns[order], site[order]
+    ends = [0, *(np.flatnonzero(site[1:] != site[:-1]) + 1).tolist(), len(site)]
+    cross = np.empty((len(ends) - 1, p + 1, p + 1))
+    for place, (start, end) in enumerate(pairwise(ends)):
+        rows = columns[start:end]
+        cross[place] = rows.T @ rows
     values, vectors = np.linalg.eigh(cross[:, :p, :p].sum(axis=0))
     root = (vectors / np.sqrt(values)) @ vectors.T
     leverage = root @ cross[:, :p, :p] @ root
@@ -70,13 +74,14 @@ def cluster_robust(scores: SiteScores, column: int, kind: Kind, level: float = 0
     unit = scores.matrix.unit(column)
     estimate = float(contrast @ scores.beta) * unit
     adjust = _power(scores.leverage, _POWER[kind])
-    influence = np.einsum("j,ijk,ik->i", contrast, adjust, scores.score)
+    adjusted = adjust @ contrast
+    influence = (adjusted * scores.score).sum(axis=1)
     variance = float(influence @ influence)
     df = float(sites - 1)
     if kind == "cr1s":
         variance *= sites / (sites - 1) * (rows - 1) / (rows - p)
     if kind == "cr2":
-        df = _bell_mccaffrey(scores.leverage, adjust @ contrast)
+        df = _bell_mccaffrey(scores.leverage, adjusted)
     return t_effect(estimate, math.sqrt(variance) * unit, df, level, _WARNINGS[kind])
 
 
@@ -95,6 +100,6 @@ def _bell_mccaffrey(leverage: Floats, adjusted: Floats) -> float:
     With a_i = A_i X_i M c, the covariance of the terms of the estimator is δ_ij a_i'a_i − a_i'X_i M X_j'a_j.
     """
     crossed = (leverage @ adjusted[:, :, None])[:, :, 0]
-    own = np.einsum("ij,ij->i", adjusted, crossed)
+    own = (adjusted * crossed).sum(axis=1)
     covariance = np.diag(own) - crossed @ crossed.T
     return float(covariance.trace() ** 2 / (covariance * covariance).sum())
