@@ -208,7 +208,7 @@ def rebuild_scores(session: Session, *, vault: Vault) -> int:
     for response in session.scalars(select(Response).where(Response.state == "submitted")).all():
         fresh = score(instrument_of(response), values_of(answers(session, response.id, vault=vault)))
         stored = session.execute(select(Score.scale, Score.value).where(Score.response_id == response.id))
-        old = {scale: value for scale, value in stored}  # noqa: C416  (rows are not pairs to mypy)
+        old = {row.scale: row.value for row in stored}
         if fresh != old:
             differing += 1
             session.execute(delete(_score).where(_score.c.response_id == response.id))

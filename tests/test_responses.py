@@ -110,7 +110,7 @@ def test_scores_are_stored_at_submit_and_rebuilding_them_changes_nothing(session
     given = {"BLG1": Given(2), "BLG2": Given(1), "BLG3": Given(4), "BLG4": Given(5)}
     responses.save(session, response.id, given, vault=vault)
     send(session, response, vault)
-    stored = {scale: value for scale, value in session.execute(select(Score.scale, Score.value))}
+    stored = {row.scale: row.value for row in session.execute(select(Score.scale, Score.value))}
     assert stored["BLG"] == 87.5
     assert stored["MOR"] is None
     assert responses.rebuild_scores(session, vault=vault) == 0
