@@ -24,7 +24,7 @@ check: $(VENV)/dev  ## format, lint, types, import rules, templates, translation
 	$(RUN)/ruff check .
 	$(RUN)/mypy
 	$(RUN)/lint-imports
-	$(RUN)/djlint --check --lint --quiet evalapp
+	$(RUN)/djlint --lint --quiet evalapp
 	$(RUN)/python -m instruments check
 	$(RUN)/vulture
 	@bash .ci/check-migrations
@@ -33,7 +33,6 @@ check: $(VENV)/dev  ## format, lint, types, import rules, templates, translation
 fix: $(VENV)/dev  ## format, and mend what can be mended by a tool
 	$(RUN)/ruff format .
 	$(RUN)/ruff check --fix .
-	$(RUN)/djlint --reformat --quiet evalapp || true
 
 lock: $(VENV)/dev  ## pin the dependencies anew, with hashes and without any address
 	@bash .ci/lock
