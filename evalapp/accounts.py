@@ -18,7 +18,7 @@ INVITATION_LASTS = timedelta(days=7)
 IDLE = {"admin": timedelta(minutes=15)}
 IDLE_OTHERS, LONGEST_SESSION = timedelta(minutes=30), timedelta(hours=8)
 FAILURES_ALLOWED, FAILURE_WINDOW = 5, timedelta(minutes=1)
-CONTEXT_WORDS = ("password", "evalapp", "safeguard", "qwerty", "letmein", "12345678")
+CONTEXT_WORDS = ("password", "evalapp", "safeguarding", "safeguard", "qwertyuiop", "qwerty", "letmein", "12345678")
 
 _hasher = PasswordHasher(time_cost=3, memory_cost=64 * 1024, parallelism=4)  # RFC 9106, second recommended option
 _few_at_once = threading.BoundedSemaphore(2)  # each hash takes 64 MiB: a rush of sign-ins must not take the memory
@@ -235,10 +235,10 @@ def _usable(session: Session, address: str) -> StaffUser | None:
 def _set_password(user: StaffUser, password: str) -> None:
     if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
         raise NotAccepted(f"Use {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters. A few words together work well.")
-    low = password.lower()
-    if len(set(low)) < 6 or any(
-        low.replace(word, "") == "" or len(low.replace(word, "")) < 6 for word in CONTEXT_WORDS
-    ):
+    rest = password.lower()
+    for word in (*CONTEXT_WORDS, *user.email.split("@")):
+        rest = rest.replace(word, "")
+    if len(set(rest)) < 6:
         raise NotAccepted("That password is easy to guess. A few words together work well.")
     user.password_hash = _hasher.hash(password)
 

@@ -92,6 +92,7 @@ def _prepare_sqlite(connection: DBAPIConnection, record: ConnectionPoolEntry) ->
     cursor.execute("PRAGMA foreign_keys=ON")
     cursor.execute("PRAGMA synchronous=FULL")
     cursor.execute("PRAGMA secure_delete=ON")
+    cursor.execute("PRAGMA recursive_triggers=ON")  # or INSERT OR REPLACE would slip past "append-only"
     cursor.execute("PRAGMA busy_timeout=10000")
     cursor.close()
 
