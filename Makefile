@@ -39,7 +39,7 @@ lock: $(VENV)/dev  ## pin the dependencies anew, with hashes and without any add
 
 bench: $(VENV)/dev  ## speed against the tools in use today (R comes by apt); writes docs/benchmarks.md
 	@bash .ci/system r
-	$(RUN)/python -m tests.benchmarks
+	$(RUN)/python tests/benchmarks/lmm.py
 
 pictures: $(VENV)/dev system  ## take the README's pictures from the running demonstration
 	$(RUN)/python -m tests.pictures
