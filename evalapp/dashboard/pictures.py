@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from evalapp import findings
@@ -20,22 +21,27 @@ if TYPE_CHECKING:
 NOBODY = "nobody has answered yet"
 
 
-def profile(frame: pd.DataFrame, how: Measured, level: float, *, by_arm: bool) -> Profile:
-    """Each group's mean at each wave drawn."""
+def profile(frame: pd.DataFrame, how: Measured, level: float, *, by_arm: bool) -> Profile | Forest:
+    """Each group's mean at each wave drawn; a line each where there is but one wave."""
     means = findings.means(frame, level)
+    waves = tuple(WAVE_NAMES[wave] for wave in how.waves)
     series = [
         Series(label, LOOKS[look], tuple(_mean(means.get((code, wave))) for wave in how.waves))
         for code, label, look in findings.labels(how, by_arm=by_arm)
     ]
-    return Profile(
-        f"{how.outcome.label}, mean of each group",
-        tuple(WAVE_NAMES[wave] for wave in how.waves),
-        tuple(series),
-        how.unit,
-        how.outcome.minimum,
-        how.outcome.maximum,
-        joined=how.change,
-    )
+    title, ends = f"{how.outcome.label}, mean of each group", (how.outcome.minimum, how.outcome.maximum)
+    return means_of(title, waves, series, how.unit, ends)
+
+
+def means_of(
+    title: str, waves: tuple[str, ...], series: Sequence[Series], unit: str, ends: tuple[float, float]
+) -> Profile | Forest:
+    """Means over several waves as a profile; at a single one as rows, which need less room."""
+    low, high = ends
+    if len(waves) > 1:
+        return Profile(title, waves, tuple(series), unit, low, high)
+    rows = tuple(Row(one.label, one.values[0], one.look, overall=True) for one in series)
+    return Forest(title, rows, f"mean, {unit}", low, high, decimals=0 if high - low >= 50 else 1)
 
 
 def distribution(frame: pd.DataFrame, how: Measured, level: float, *, by_arm: bool) -> Distribution:
@@ -67,7 +73,7 @@ def sites(frame: pd.DataFrame, how: Measured, names: dict[str, tuple[str, str | 
     rows: list[Row] = []
     for code, label, look in findings.labels(how, by_arm=True):
         rows += [Row(names[one.site][0], _mean(one), LOOKS[look]) for one in found if one.arm == code]
-        rows.append(Row(f"All {label} sites", _mean(overall.get((code, outcome.wave))), LOOKS[look], overall=True))
+        rows.append(Row(f"All {label}", _mean(overall.get((code, outcome.wave))), LOOKS[look], overall=True))
     return Forest(
         f"{outcome.label}: mean of each site, {findings.WAVE_PHRASES[outcome.wave]}",
         tuple(rows),

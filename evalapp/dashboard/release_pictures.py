@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from evalapp.figures import Band, Bar, Bars, Estimate, Figure, Forest, InTen, Missing, Profile, Row, Series, Tens
+from evalapp.dashboard.pictures import means_of
+from evalapp.figures import Band, Bar, Bars, Estimate, Figure, Forest, InTen, Missing, Row, Series, Tens
 from evalapp.figures.drawing import LOOKS, TREATMENT, Value
 
 Part = Mapping[str, Any]
@@ -164,10 +165,7 @@ def _profile(code: str, one: Part) -> Shown:
         said = _listed([_number(cell["mean"]) for cell in last]) + " for both groups together" if last else ""
     finding = f"On average {one['when']}: {said}, in {one['unit']}." if last else f"{one['label']} over time."
     low, high = one["range"]
-    figure = Profile(
-        f"{one['label']}: mean of each group", tuple(one["waves"]), tuple(series), one["unit"], low, high,
-        joined=len(one["waves"]) > 1,
-    )  # fmt: skip
+    figure = means_of(f"{one['label']}: mean of each group", tuple(one["waves"]), series, one["unit"], (low, high))
     return Shown(f"{code}-means", finding, figure, one.get("as_of"))
 
 

@@ -20,6 +20,7 @@ from evalapp.figures.drawing import (
     fill,
     frame,
     layout,
+    note,
     patterns,
     percent,
     px,
@@ -85,19 +86,8 @@ class Bars:
             traces.append(trace(self.begun, POOLED, begun, "."))
         notes = []
         for bar in self.bars:
-            for text, x, anchor in ((bar.label, 0, "left"), (self._said(bar), 1, "right")):
-                clean = text.replace("<", "‹").replace(">", "›")
-                notes.append(
-                    {
-                        "text": clean,
-                        "x": x,
-                        "xref": "paper",
-                        "xanchor": anchor,
-                        "y": place[bar],
-                        "yshift": 18,
-                        "showarrow": False,
-                    }
-                )
+            notes.append(note(bar.label, (0, place[bar]), end="left", lift=18))
+            notes.append(note(self._said(bar), (1, place[bar]), end="right", lift=18))
         return {
             "data": traces,
             "layout": layout(
@@ -105,7 +95,7 @@ class Bars:
                 barmode="stack",
                 annotations=notes,
                 showlegend=len(traces) > 1,
-                xaxis=axis(range=[0, 100], ticksuffix=" %", nticks=5),
+                xaxis=axis(range=[0, 100], ticksuffix=" %", tickvals=[0, 50, 100]),
                 yaxis=axis(range=[-0.5, count - 0.1], showticklabels=False, showgrid=False),
             ),
         }

@@ -98,10 +98,10 @@ class Distribution:
             axes[f"yaxis{index + 1}" if index else "yaxis"] = axis(
                 domain=[top - share * 0.82, top - share * 0.14],
                 range=[0, self._tallest()],
-                title={"text": "people"},
+                title="people",
                 nticks=4,
             )
-        across_axis = axis(range=[self.edges[0], self.edges[-1]], title={"text": self.unit})
+        across_axis = axis(range=[self.edges[0], self.edges[-1]], title=self.unit)
         height = PANEL * len(self.panels) + 44
         return {"data": traces, "layout": layout(height, xaxis=across_axis, **axes)}
 

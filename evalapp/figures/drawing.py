@@ -217,8 +217,8 @@ def layout(height: float, **parts: Any) -> dict[str, Any]:
     base = {
         "height": round(height),
         "margin": {"l": 8, "r": 8, "t": 8, "b": 8},
-        "paper_bgcolor": PAPER,
-        "plot_bgcolor": PAPER,
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
         "font": {"family": FONT, "size": 14, "color": INK},
         "dragmode": False,
         "hovermode": "closest",
@@ -228,9 +228,25 @@ def layout(height: float, **parts: Any) -> dict[str, Any]:
     return base | parts
 
 
+def note(text: str, place: tuple[float, float], *, end: str, lift: int, **font: Any) -> dict[str, Any]:
+    """Plotly's words at (share of the width, value of the upright axis), lifted by some pixels.
+
+    Plotly reads a few tags in words; ours have none, so angle brackets are replaced.
+    """
+    x, y = place
+    plain = text.replace("<", "‹").replace(">", "›")
+    return {
+        "text": plain, "x": x, "xref": "paper", "xanchor": end, "y": y, "yshift": lift, "showarrow": False,
+        "font": {"size": 14} | font,
+    }  # fmt: skip
+
+
 def axis(**parts: Any) -> dict[str, Any]:
     """One of Plotly's axes: quiet lines, fixed range, room for its own labels."""
-    return {"fixedrange": True, "gridcolor": LINE, "zeroline": False, "automargin": True, "showline": False} | parts
+    quiet = {"fixedrange": True, "gridcolor": LINE, "zeroline": False, "automargin": True, "showline": False}
+    if "title" in parts:
+        parts["title"] = {"text": parts["title"], "font": {"size": 13, "color": SOFT}}
+    return quiet | parts
 
 
 def error_bar(values: Sequence[Estimate], look: Look) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from evalapp.figures.drawing import (
     layout,
     legend,
     marker,
+    note,
     patterns,
     px,
     tag,
@@ -123,11 +124,13 @@ class Forest:
         for index, row in enumerate(self.rows):
             y = count - 1 - index
             text = interval(row.value, self.decimals) if isinstance(row.value, Estimate) else row.value.reason
-            for words_, x, anchor in ((row.label, 0, "left"), (text, 1, "right")):
-                notes.append(
-                    {"text": _plain(words_), "x": x, "xref": "paper", "xanchor": anchor, "y": y, "yshift": 16,
-                     "showarrow": False, "font": {"size": 14}}
-                )  # fmt: skip
+            weight = {"weight": 700 if row.overall else 400}
+            if self._stacked() or isinstance(row.value, Missing):
+                notes.append(note(row.label, (0, y), end="left", lift=36, **weight))
+                notes.append(note(text, (0, y), end="left", lift=17, color=row.look.colour, **weight))
+            else:
+                notes.append(note(row.label, (0, y), end="left", lift=16, **weight))
+                notes.append(note(text, (1, y), end="right", lift=16, **weight))
             if isinstance(row.value, Estimate):
                 traces.append(
                     {
@@ -143,10 +146,14 @@ class Forest:
                             "size": 15 if row.overall else 11,
                             "color": row.look.colour,
                         },
-                        "text": [f"{_plain(row.label)}: {text}"],
+                        "text": [f"{row.label}: {text}"],
                         "hoverinfo": "text",
                     }
                 )
+        for side, text in enumerate(self.ends or ()):
+            arrow = f"{text} →" if side else f"← {text}"
+            lift = 62 if self._stacked() else 42
+            notes.append(note(arrow, (side, count - 1), end="right" if side else "left", lift=lift, color=SOFT))
         shapes = []
         if self.band:
             reach = self.band.reach
@@ -155,8 +162,10 @@ class Forest:
         if low < 0 < high:
             shapes.append({"type": "line", "x0": 0, "x1": 0, "y0": 0, "y1": 1, "yref": "paper",
                            "line": {"color": INK, "width": 1.5}})  # fmt: skip
-        across_axis = axis(range=[low, high], tickvals=self._ticks(), title={"text": self.unit})
-        up = axis(range=[-0.6, count - 0.2], showticklabels=False, showgrid=False)
+        across_axis = axis(range=[low, high], tickvals=self._ticks(), title=self.unit)
+        up = axis(
+            range=[-0.4, count - 1 + (1.0 if self.ends or self.key else 0.8)], showticklabels=False, showgrid=False
+        )
         return {
             "data": traces,
             "layout": layout(
@@ -217,17 +226,22 @@ class Forest:
         else:
             said = words(interval(row.value, self.decimals), "100%", top + 17, text_anchor="end", font_weight=weight)
         y = top + self._row_height() - 14
-        first, last = across(row.value.low, low, high), across(row.value.high, low, high)
-        end = {"x1": 0, "x2": 0, "y1": px(y - 5), "y2": px(y + 5), "stroke": row.look.colour, "stroke_width": 2}
-        thick = 5 if row.overall else 2
+        ends = (row.value.low, row.value.high)
         under = px(top + self._row_height())
         return Markup("").join(
             [
                 label,
                 said,
-                tag("line", x1=first, x2=last, y1=px(y), y2=px(y), stroke=row.look.colour, stroke_width=thick),
-                at(first, tag("line", **end)),
-                at(last, tag("line", **end)),
+                tag(
+                    "line",
+                    x1=across(ends[0], low, high),
+                    x2=across(ends[1], low, high),
+                    y1=px(y),
+                    y2=px(y),
+                    stroke=row.look.colour,
+                    stroke_width=5 if row.overall else 2,
+                ),
+                *(at(across(end, low, high), _end(row.look, y, _beyond(end, low, high))) for end in ends),
                 at(across(row.value.value, low, high), marker(row.look, y, 8.0 if row.overall else 5.5)),
                 tag("line", x1=0, x2="100%", y1=under, y2=under, stroke=LINE, stroke_opacity="0.6"),
             ]
@@ -246,6 +260,14 @@ class Forest:
         return swatch + words(self.band.label if self.band else "", "34", y + 8, fill=SOFT, font_size=13)
 
 
-def _plain(text: str) -> str:
-    """Plotly reads a few tags in its labels; ours are words alone."""
-    return text.replace("<", "‹").replace(">", "›")
+def _beyond(end: float, low: float, high: float) -> int:
+    """On which side an interval runs off the axis: −1, 1, or 0 where it does not."""
+    return (end > high) - (end < low)
+
+
+def _end(look: Look, y: float, beyond: int) -> Markup:
+    """The end of an interval: a cap, or an arrow where it runs on beyond the axis."""
+    if beyond:
+        tip = f"{10 * beyond},{px(y)} 0,{px(y - 5)} 0,{px(y + 5)}"
+        return tag("polygon", points=tip, fill=look.colour)
+    return tag("line", x1=0, x2=0, y1=px(y - 5), y2=px(y + 5), stroke=look.colour, stroke_width=2)

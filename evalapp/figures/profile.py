@@ -85,7 +85,7 @@ class Profile:
             )
         places = list(range(len(self.waves)))
         across = axis(tickvals=places, ticktext=list(self.waves), range=[-0.5, len(self.waves) - 0.5], showgrid=False)
-        up = axis(range=[self.low, self.high], tickvals=self._ticks(), title={"text": self.unit})
+        up = axis(range=[self.low, self.high], tickvals=self._ticks(), title=self.unit)
         return {"data": traces, "layout": layout(PLOT + 84, xaxis=across, yaxis=up)}
 
     def table(self) -> Table:
