@@ -205,6 +205,8 @@ def _to_the_door(permission: Permission) -> Response | Any:
     """A visitor we do not know is shown the door they came for; one we know is told no."""
     who = visitor()
     if permission is Permission.TAKE_PART:
+        if request.method not in SAFE:
+            abort(401)  # the page for it carries what was typed through the door
         return redirect(url_for("survey.start", again=1), 303)
     if who.role in {Role.ANYONE, Role.PARTICIPANT}:
         return redirect(url_for("trial.sign_in"), 303)

@@ -120,6 +120,11 @@ def of_assignment(session: Session, assignment_id: str) -> Response | None:
     return session.scalar(select(Response).where(Response.assignment_id == assignment_id))
 
 
+def receipt_of(session: Session, assignment_id: str) -> str | None:
+    """The receipt of what an assignment's person sent; None when nothing was."""
+    return session.scalar(select(Response.receipt).where(Response.assignment_id == assignment_id))
+
+
 def save(
     session: Session,
     response_id: str,

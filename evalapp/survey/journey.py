@@ -1,0 +1,223 @@
+"""A participant's way through: their visit, the questionnaire that is next for them, and its pages as they see them."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from evalapp import responses
+from evalapp.models import Assignment, Membership, ParticipantSession, Person, Response, Trial
+from evalapp.responses import TEXT_KINDS, Given
+from evalapp.shelf import questionnaire
+from evalapp.vault import Vault, hashed, new_key
+from instruments import Instrument, Item, Page, pages
+
+IDLE = timedelta(minutes=40)
+CONSENT_VERSION = "1"
+SECONDS_A_QUESTION = 9
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One questionnaire a person is asked to answer; `state` is None before they said yes or no."""
+
+    assignment_id: str
+    instrument: str
+    version: int
+    opens_on: date
+    closes_on: date
+    response_id: str | None
+    state: str | None
+    demonstration: bool
+    words_read: bool
+
+    def is_open(self, today: date) -> bool:
+        return self.state in {None, "open"} and self.opens_on <= today <= self.closes_on
+
+
+@dataclass(frozen=True)
+class Visit:
+    """What this visit knows: whose it is, which questionnaire it is about, and what was answered in it."""
+
+    key: str
+    person_id: str
+    assignment_id: str | None
+    seen: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A questionnaire under way, in the language it is shown in, with what is stored of it."""
+
+    asked: Asked
+    response_id: str
+    instrument: Instrument
+    stored: Mapping[str, Given]
+    seen: frozenset[str]
+
+    @property
+    def refusals(self) -> dict[str, str]:
+        return dict(self.instrument.refusals)
+
+    @property
+    def words_allowed(self) -> bool:
+        """Boxes for words only where somebody reads them (or in a demonstration)."""
+        return self.asked.demonstration or self.asked.words_read
+
+    def pages(self) -> list[tuple[Page, tuple[Item, ...]]]:
+        """The pages that have something to show now, each with what it shows."""
+        found = (
+            (page, tuple(item for item in items if self.words_allowed or item.kind not in TEXT_KINDS))
+            for page, items in pages(self.instrument, responses.values_of(self.stored))
+        )
+        return [(page, items) for page, items in found if items]
+
+    def items(self, number: int) -> tuple[Item, ...]:
+        """What page `number` shows; empty when it shows nothing now."""
+        return next((items for page, items in self.pages() if page.number == number), ())
+
+    def first_unsaved(self) -> int | None:
+        """The first page with a question that was never shown; None when all are saved."""
+        return next((page.number for page, items in self.pages() if self._unsaved(items)), None)
+
+    def after(self, number: int) -> int | None:
+        """The page that follows; the same one when an answer on it made another question appear there."""
+        if self._unsaved(self.items(number)):
+            return number
+        return next((page.number for page, _ in self.pages() if page.number > number), None)
+
+    def before(self, number: int) -> int | None:
+        return max((page.number for page, _ in self.pages() if page.number < number), default=None)
+
+    def is_hidden(self, code: str) -> bool:
+        """Whether an answer is stored that was given in an earlier visit, and so is not shown in this one."""
+        given = self.stored.get(code, responses.BLANK)
+        return given != responses.BLANK and code not in self.seen
+
+    def shown(self, codes: Iterable[str]) -> dict[str, Given]:
+        """What may be shown of the stored answers: those given in this visit."""
+        return {code: self.stored[code] for code in codes if code in self.stored and code in self.seen}
+
+    def saved(self, given: Mapping[str, Given]) -> "Sheet":
+        return replace(self, stored={**self.stored, **given})
+
+    def _unsaved(self, items: Iterable[Item]) -> bool:
+        return any(item.kind != "information" and item.code not in self.stored for item in items)
+
+
+def find_participant(session: Session, key: str, now: datetime) -> str | None:
+    """Whose visit a key belongs to; None when it ended or stood still for forty minutes."""
+    visit = session.get(ParticipantSession, hashed(key))
+    return None if visit is None or now - visit.last_seen_at > IDLE else visit.person_id
+
+
+def open_visit(session: Session, person_id: str, *, language: str, now: datetime) -> str:
+    """Begin a visit and return its key; visits that stood still too long are forgotten."""
+    session.execute(delete(ParticipantSession).where(ParticipantSession.last_seen_at < now - IDLE))
+    key = new_key()
+    session.add(ParticipantSession(key_hash=hashed(key), person_id=person_id, language=language, last_seen_at=now))
+    return key
+
+
+def end_visit(session: Session, key: str) -> None:
+    session.execute(delete(ParticipantSession).where(ParticipantSession.key_hash == hashed(key)))
+
+
+def visit_of(session: Session, key: str) -> Visit:
+    """The visit of a key that the guard has let in."""
+    found = session.get_one(ParticipantSession, hashed(key))
+    return Visit(key, found.person_id, found.assignment_id, frozenset(found.seen))
+
+
+def note(session: Session, key: str, assignment_id: str, *, answered: Iterable[str] = (), now: datetime) -> None:
+    """Note in a visit that it is in use, which questionnaire it is about, and what was answered in it."""
+    query = select(ParticipantSession).where(ParticipantSession.key_hash == hashed(key)).with_for_update()
+    visit = session.scalars(query.execution_options(populate_existing=True)).one()
+    before = visit.seen if visit.assignment_id == assignment_id else []
+    visit.assignment_id = assignment_id
+    visit.seen = sorted({*before, *answered})
+    visit.last_seen_at = now
+
+
+def stale(session: Session, key: str, now: datetime) -> bool:
+    """Whether a visit's last use was noted over five minutes ago: so reading a page rarely writes."""
+    visit = session.get(ParticipantSession, hashed(key))
+    return visit is not None and now - visit.last_seen_at > timedelta(minutes=5)
+
+
+def touch(session: Session, key: str, now: datetime) -> None:
+    visit = session.get(ParticipantSession, hashed(key))
+    if visit is not None:
+        visit.last_seen_at = now
+
+
+def asked_of(session: Session, person_id: str) -> list[Asked]:
+    """Everything a person is asked to answer, in the order they get it: what closes first comes first."""
+    query = (
+        select(Assignment, Response.id, Response.state, Trial.kind, Trial.text_reader)
+        .join(Membership, Membership.id == Assignment.membership_id)
+        .join(Person, Person.id == Membership.person_id)
+        .join(Trial, Trial.id == Person.trial_id)
+        .outerjoin(Response, Response.assignment_id == Assignment.id)
+        .where(Membership.person_id == person_id)
+        .order_by(Assignment.closes_on, Assignment.opens_on, Assignment.id)
+    )
+    return [
+        Asked(
+            assignment_id=one.id,
+            instrument=one.instrument,
+            version=one.version,
+            opens_on=one.opens_on,
+            closes_on=one.closes_on,
+            response_id=response_id,
+            state=state,
+            demonstration=kind == "demo",
+            words_read=bool(reader),
+        )
+        for one, response_id, state, kind, reader in session.execute(query)
+    ]
+
+
+def current(asked: Iterable[Asked], visit: Visit, today: date) -> Asked | None:
+    """The questionnaire that is next: the one this visit is about while it is under way, else what closes first."""
+    known = list(asked)
+    under_way = [one for one in known if one.assignment_id == visit.assignment_id and one.state == "open"]
+    still_open = [one for one in known if one.is_open(today)]
+    return next(iter([*under_way, *still_open]), None)
+
+
+def in_language(asked: Asked, language: str) -> Instrument:
+    """The questionnaire in a language it may be offered in, else in its own. Drafts are for demonstrations alone."""
+    instrument = questionnaire(asked.instrument, asked.version)
+    offered = instrument.languages if asked.demonstration else instrument.approved_languages
+    return instrument.in_language(language) if language in offered else instrument
+
+
+def sheet_of(session: Session, asked: Asked, visit: Visit, *, language: str, vault: Vault) -> Sheet:
+    """The questionnaire with what is stored of it; for one whose response was begun."""
+    if asked.response_id is None:
+        raise ValueError("this questionnaire was not begun")
+    return Sheet(
+        asked=asked,
+        response_id=asked.response_id,
+        instrument=in_language(asked, language),
+        stored=responses.answers(session, asked.response_id, vault=vault),
+        seen=visit.seen if visit.assignment_id == asked.assignment_id else frozenset(),
+    )
+
+
+def proof(vault: Vault, visit: Visit, asked: Asked, codes: Iterable[str], basis: str) -> str:
+    """Shows that this visit was given a page with this basis.
+
+    Without it, somebody with another's card could post an invented basis and be shown the stored answers
+    on the page that says "these were changed".
+    """
+    return vault.basis(visit.key, [asked.assignment_id, *codes, basis])
+
+
+def minutes(instrument: Instrument) -> int:
+    """About how long a questionnaire takes, in whole minutes, never less than two."""
+    questions = sum(item.kind != "information" for item in instrument.items)
+    return max(2, -(-questions * SECONDS_A_QUESTION // 60))

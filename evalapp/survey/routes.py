@@ -1,0 +1,331 @@
+"""The participant's routes: they find, call and answer; nothing is acknowledged before it is committed."""
+
+import re
+from typing import Any
+from urllib.parse import parse_qsl
+
+from flask import Blueprint, abort, current_app, redirect, render_template, request, session, url_for
+from flask_babel import gettext
+from werkzeug.datastructures import MultiDict
+from werkzeug.wrappers import Response
+
+from evalapp import access, db, languages, responses
+from evalapp.access import Permission, database, requires, vault
+from evalapp.codes import MistypedCode, read_code
+from evalapp.survey import door, helplines, journey
+from evalapp.survey.forms import form_for
+from evalapp.survey.journey import Asked, Sheet, Visit
+from evalapp.survey.sheets import LANGUAGE, check_page, go_on, question_page, save_typed
+
+pages = Blueprint("survey", __name__, template_folder="templates")
+
+CLEAR = '"cache", "cookies", "storage"'
+_KEPT_AT = re.compile(r"/q/([0-9]{1,4})")
+
+
+@pages.before_request
+def choose_language() -> None:
+    """A language named in the address holds for that page alone: a GET keeps nothing."""
+    if "visit" not in session:
+        languages.choose(request.args.get("language", ""), keep=False)
+
+
+@pages.before_request
+def note_use() -> None:
+    """Keep a visit alive while it is read. In a transaction of its own: the page's may only read."""
+    permission = access.permission_of(current_app, request.endpoint or "")
+    if request.method not in access.SAFE or permission is not Permission.TAKE_PART:
+        return
+    key = session["visit"]
+    if not journey.stale(database(), key, access.now()):
+        return
+    database().rollback()  # a reader of its own file must not wait for the writer below
+    with db.writing(access.current_engine()) as writer:
+        journey.touch(writer, key, access.now())
+        writer.commit()
+
+
+@pages.get("/")
+@requires(Permission.OPEN_THE_DOOR)
+def start() -> str:
+    return render_template("survey/door.html", again="again" in request.args)
+
+
+@pages.get("/j")
+@requires(Permission.OPEN_THE_DOOR)
+def follow_link() -> str:
+    """Where a link leads: the code stands behind the #, which no server sees; the person presses Continue."""
+    return render_template("survey/door.html")
+
+
+@pages.post("/")
+@requires(Permission.OPEN_THE_DOOR)
+def enter() -> Any:
+    """From a code to a visit. Wrong, replaced, ended and never given are one and the same page."""
+    typed, kept = request.form.get("code", ""), _kept()
+    languages.choose(request.form.get("language", ""), keep=True)
+    if request.form.get("go"):
+        languages.choose(request.form["go"].removeprefix(LANGUAGE), keep=True)
+        return render_template("survey/door.html", typed=typed[:40], **kept)
+    try:
+        code = read_code(typed)
+    except MistypedCode:
+        return render_template("survey/door.html", typed=typed[:40], mistyped=True, **kept), 422
+    person_id = door.person_with(
+        database(),
+        code,
+        address=request.remote_addr or "",
+        vault=vault(),
+        now=access.now(),
+        today=access.today(),
+        wait=current_app.extensions["wait"],
+    )
+    if person_id is None:
+        return render_template("survey/door.html", wrong=True, **kept), 422
+    language = languages.current()
+    if isinstance(session.get("visit"), str):
+        journey.end_visit(database(), session["visit"])
+    access.forget_visitor()
+    session["language"] = language
+    session["visit"] = journey.open_visit(database(), person_id, language=language, now=access.now())
+    database().commit()
+    return _typed_before() or redirect(url_for("survey.go"), 303)
+
+
+@pages.get("/go")
+@requires(Permission.TAKE_PART)
+def go() -> Response:
+    """To whatever is next for this person."""
+    visit, asked = _mine()
+    return go_on(visit, journey.current(asked, visit, access.today()))
+
+
+@pages.get("/about")
+@requires(Permission.TAKE_PART)
+def about() -> Any:
+    visit, asked = _mine()
+    found = journey.current(asked, visit, access.today())
+    if found is None or found.state is not None:
+        return go_on(visit, found)
+    instrument = journey.in_language(found, languages.current())
+    return render_template(
+        "survey/about.html",
+        minutes=journey.minutes(instrument),
+        pages=len(instrument.pages),
+        closes_on=found.closes_on,
+        in_english=instrument.language != languages.current(),
+    )
+
+
+@pages.get("/consent")
+@requires(Permission.TAKE_PART)
+def consent() -> Any:
+    visit, asked = _mine()
+    found = journey.current(asked, visit, access.today())
+    if found is None or found.state is not None:
+        return go_on(visit, found)
+    return render_template("survey/consent.html", assignment=found.assignment_id)
+
+
+@pages.post("/consent")
+@requires(Permission.TAKE_PART)
+def decide() -> Any:
+    """Yes begins the questions. No is recorded, and final."""
+    visit, asked = _mine()
+    found = _named(asked)
+    answer = request.form.get("agreed")
+    if answer not in {"yes", "no"}:
+        return render_template("survey/consent.html", assignment=found.assignment_id, unanswered=True), 422
+    try:
+        responses.begin(
+            database(),
+            found.assignment_id,
+            language=journey.in_language(found, languages.current()).language,
+            mode="own_link",
+            consent_version=journey.CONSENT_VERSION,
+            agreed=answer == "yes",
+            today=access.today(),
+        )
+    except (responses.NotOpen, responses.AlreadyAnswered):
+        return redirect(url_for("survey.go"), 303)
+    journey.note(database(), visit.key, found.assignment_id, now=access.now())
+    database().commit()
+    return redirect(url_for("survey.go" if answer == "yes" else "survey.done"), 303)
+
+
+@pages.get("/q/<int:number>")
+@requires(Permission.TAKE_PART)
+def question(number: int) -> Any:
+    visit, asked = _mine()
+    found = journey.current(asked, visit, access.today())
+    if found is None or found.state is None:
+        return go_on(visit, found)
+    sheet = _sheet(found, visit)
+    if not 1 <= number <= len(sheet.instrument.pages):
+        abort(404)
+    furthest = sheet.first_unsaved()
+    if (furthest is not None and number > furthest) or not sheet.items(number):
+        return go_on(visit, found, after=number)
+    return question_page(sheet, visit, number)
+
+
+@pages.post("/q/<int:number>")
+@requires(Permission.TAKE_PART)
+def answer(number: int) -> Any:
+    visit, asked = _mine()
+    found = _named(asked)
+    if found.state != "open":
+        return _too_late(found)
+    sheet = _sheet(found, visit)
+    if not 1 <= number <= len(sheet.instrument.pages):
+        abort(404)
+    try:
+        return save_typed(sheet, visit, number)
+    except responses.AlreadyAnswered:
+        return _too_late(found)
+
+
+@pages.get("/check")
+@requires(Permission.TAKE_PART)
+def check() -> Any:
+    visit, asked = _mine()
+    found = journey.current(asked, visit, access.today())
+    if found is None or found.state is None:
+        return go_on(visit, found)
+    sheet = _sheet(found, visit)
+    if sheet.first_unsaved() is not None and "rest" not in request.args:
+        return go_on(visit, found)
+    return check_page(sheet)
+
+
+@pages.post("/check")
+@requires(Permission.TAKE_PART)
+def send() -> Any:
+    """Send the answers. The same page sent again, however often, has the same receipt."""
+    visit, asked = _mine()
+    found = _named(asked)
+    if found.response_id is None:
+        return go_on(visit, found)
+    try:
+        responses.submit(
+            database(), found.response_id, vault=vault(), today=access.today(), basis=request.form.get("basis", "")
+        )
+    except responses.AlreadyAnswered:
+        return _too_late(found)
+    except responses.Changed:
+        database().rollback()
+        return check_page(_sheet(found, visit), changed=True), 409
+    journey.note(database(), visit.key, found.assignment_id, now=access.now())
+    database().commit()
+    return redirect(url_for("survey.done"), 303)
+
+
+@pages.get("/done")
+@requires(Permission.TAKE_PART)
+def done() -> str:
+    """What there is to say when nothing is to be answered: received, not yet, closed, or nothing at all."""
+    visit, asked = _mine()
+    today = access.today()
+    about_this = next((one for one in asked if one.assignment_id == visit.assignment_id), None)
+    return render_template(
+        "survey/done.html",
+        receipt=responses.receipt_of(database(), about_this.assignment_id) if about_this else None,
+        declined=about_this is not None and about_this.state == "declined",
+        received=any(one.state == "submitted" for one in asked),
+        finished=any(one.state in {"submitted", "declined"} for one in asked),
+        missed=any(one.state in {None, "open"} and one.closes_on < today for one in asked),
+        opens_on=min((one.opens_on for one in asked if one.state is None and one.opens_on > today), default=None),
+        another=journey.current(asked, visit, today) is not None,
+    )
+
+
+@pages.post("/exit")
+@requires(Permission.OPEN_THE_DOOR)
+def leave() -> Response:
+    """Away from here at once: the visit ends, and the browser is asked to forget what it kept of it."""
+    key = session.get("visit")
+    if isinstance(key, str):
+        journey.end_visit(database(), key)
+        database().commit()
+    access.forget_visitor()
+    answer = redirect(url_for("survey.left"), 303)
+    answer.headers["Clear-Site-Data"] = CLEAR
+    return answer
+
+
+@pages.get("/exit")
+@requires(Permission.OPEN_THE_DOOR)
+def left() -> str:
+    return render_template("survey/exit.html")
+
+
+@pages.get("/stopped")
+@requires(Permission.OPEN_THE_DOOR)
+def stopped() -> str:
+    return render_template("survey/stopped.html")
+
+
+@pages.get("/help")
+@requires(Permission.OPEN_THE_DOOR)
+def help_lines() -> str:
+    return render_template("survey/help.html", lines=helplines)
+
+
+@pages.post("/language")
+@requires(Permission.OPEN_THE_DOOR)
+def speak() -> Response:
+    """Another language for the pages without a form of their own; those with one switch through it."""
+    languages.choose(request.form.get("go", "").removeprefix(LANGUAGE), keep=True)
+    back = request.form.get("back", "")
+    known = back in {"/about", "/consent", "/check", "/check?rest=skipped", "/done", "/help", "/stopped", "/exit"}
+    return redirect(back if known else "/go", 303)
+
+
+def _mine() -> tuple[Visit, list[Asked]]:
+    visit = journey.visit_of(database(), session["visit"])
+    return visit, journey.asked_of(database(), visit.person_id)
+
+
+def _named(asked: list[Asked]) -> Asked:
+    """The questionnaire a form was made for. Another person's (a shared tablet, a stale tab) is refused whole."""
+    wanted = request.form.get("assignment")
+    found = next((one for one in asked if one.assignment_id == wanted), None)
+    if found is None:
+        abort(409, "another person's page")
+    return found
+
+
+def _sheet(asked: Asked, visit: Visit) -> Sheet:
+    return journey.sheet_of(database(), asked, visit, language=languages.current(), vault=vault())
+
+
+def _too_late(asked: Asked) -> tuple[str, int]:
+    """The answers were sent before: what was typed since is not added, and the person is told so."""
+    database().rollback()
+    return render_template("survey/sent_before.html", declined=asked.state == "declined"), 409
+
+
+def _kept() -> dict[str, str]:
+    """What was typed on a page whose visit had ended: carried through the door, stored nowhere."""
+    kept, at = request.form.get("kept", ""), request.form.get("kept_at", "")
+    return {"kept": kept, "kept_at": at} if kept and _KEPT_AT.fullmatch(at) else {}
+
+
+def _typed_before() -> str | None:
+    """The page whose visit had ended, with what was typed on it, if it is this person's; nothing is saved yet."""
+    kept = _kept()
+    if not kept:
+        return None
+    typed = MultiDict(parse_qsl(kept["kept"], keep_blank_values=True, max_num_fields=1000))
+    number = int(kept["kept_at"].removeprefix("/q/"))
+    visit, asked = _mine()
+    found = journey.current(asked, visit, access.today())
+    if found is None or found.state != "open" or found.assignment_id != typed.get("assignment"):
+        return None
+    sheet = _sheet(found, visit)
+    if not sheet.items(number):
+        return None
+    form = form_for(sheet.items(number), sheet.refusals, posted=typed)
+    return question_page(
+        sheet, visit, number, form=form, notice=gettext("What you typed is still here. Press Continue to save it.")
+    )
