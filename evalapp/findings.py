@@ -64,7 +64,7 @@ class Measured:
     """How an outcome is looked at in this trial.
 
     waves : drawn, in order.   change : whether they may be joined and the baseline adjusted for.
-    why_not : in a sentence, where not.   arms : (code, label) of treatment and control.
+    why_not : in a sentence, where the plan wants it and it may not be.   arms : (code, label) of treatment and control.
     """
 
     outcome: Outcome
@@ -113,15 +113,13 @@ def measured(session: Session, trial: Trial, outcome: Outcome, design: str) -> M
     wanted = referents.get(outcome.wave)
     start = outcome.baseline_wave
     why_not = ""
-    if start is None:
-        why_not = "The plan compares the groups at one time, so no change is drawn."
-    elif referents.get(start) != wanted:
+    if start is not None and referents.get(start) != wanted:
         why_not = (
             f"The questions ask about {referents.get(start) or 'something else'} {WAVE_PHRASES[start]} and about "
             f"{wanted or 'something else'} {WAVE_PHRASES[outcome.wave]}, so no change is drawn: the groups are "
             "compared after the review alone."
         )
-    elif design == "randomised" and not _is_clean(session, trial.id, start):
+    elif start is not None and design == "randomised" and not _is_clean(session, trial.id, start):
         why_not = (
             "Some sites knew their group when these first answers were given, so they cannot serve as a starting "
             "point: the groups are compared after the review alone."
@@ -131,7 +129,7 @@ def measured(session: Session, trial: Trial, outcome: Outcome, design: str) -> M
     else:
         between = order[order.index(start) : order.index(outcome.wave) + 1]
         waves = tuple(wave for wave in between if referents.get(wave) == wanted)
-    return Measured(outcome, waves, not why_not, why_not, arms_of(trial))
+    return Measured(outcome, waves, start is not None and not why_not, why_not, arms_of(trial))
 
 
 def arms_of(trial: Trial) -> tuple[tuple[str, str], tuple[str, str]]:
@@ -274,9 +272,10 @@ def sentence(said: Verdict, effect: Effect, how: Measured, design: str) -> str:
     else:
         direction = "higher" if effect.estimate > 0 else "lower"
         good = "better" if said == "benefit" else "worse"
+        near, far = sorted(abs(end) for end in (low or 0.0, high or 0.0))
         words = (
             f"{name} was {direction}, which is {good}, in the {treatment} group than in the {control} group {when}: "
-            f"by {size} ({span})."
+            f"by {size} (somewhere from {_number(near)} to {_number(far)})."
         )
     if design == "nonrandomised" and said in {"benefit", "harm"}:
         words += " Sites were not allocated by chance, so this is an association and may have other causes."

@@ -16,8 +16,13 @@ HIDDEN_SENTENCE = (
     "not shown, as too few people or reviews have answered, in one group or another, to keep each person's answers "
     "private."
 )
-MARKS = {"benefit": "better", "harm": "worse", "too_small": "too small to matter", "cannot_tell": "cannot tell yet",
-         "described": "described only"}  # fmt: skip
+MARKS = {
+    "benefit": "Better",
+    "harm": "Worse",
+    "too_small": "Too small to matter",
+    "cannot_tell": "Cannot tell yet",
+    "described": "Described only",
+}
 
 
 @dataclass(frozen=True)
@@ -123,16 +128,16 @@ def _outcome(code: str, one: Part, content: Part) -> OutcomeShown:
     verdict, mark = "", ""
     if one["groups"] == "hidden" or all(cell["hidden"] for cell in one["cells"]):
         sentence = f"{one['label']}: {HIDDEN_SENTENCE}"
-        mark = "not shown"
+        mark = "Not shown"
     elif comparison is None:
         sentence = _pooled_sentence(one, content)
-        mark = "both groups together"
+        mark = "Both groups together"
     elif comparison["hidden"]:
-        sentence, mark = f"{one['label']}: the difference is not shown, as too few people can be compared.", "not shown"
+        sentence, mark = f"{one['label']}: the difference is not shown, as too few people can be compared.", "Not shown"
     elif "not_estimable" in comparison:
         sentence, mark = (
             f"{one['label']}: we cannot compare the groups. {comparison['not_estimable']}",
-            "cannot tell yet",
+            "Cannot tell yet",
         )
     else:
         sentence, verdict = comparison["sentence"], comparison["verdict"]

@@ -28,7 +28,7 @@ from evalapp.figures.drawing import (
     words,
 )
 
-ROW = 46.0
+NARROWEST = 34  # letters that a label and its count may share on one line of a narrow telephone
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,8 @@ class Bars:
         if any(bar.opened for bar in self.bars):
             parts.append(self._key(name))
             top = 28.0
-        parts.extend(self._bar(bar, top + ROW * index, name) for index, bar in enumerate(self.bars))
-        return frame(name, self.title, self._described(), top + ROW * len(self.bars) + 2, *parts)
+        parts.extend(self._bar(bar, top + self._row_height() * index, name) for index, bar in enumerate(self.bars))
+        return frame(name, self.title, self._described(), top + self._row_height() * len(self.bars) + 2, *parts)
 
     def plotly(self) -> dict[str, Any]:
         shown = [bar for bar in self.bars if bar.answered is not None and bar.expected]
@@ -86,17 +86,19 @@ class Bars:
             traces.append(trace(self.begun, POOLED, begun, "."))
         notes = []
         for bar in self.bars:
-            notes.append(note(bar.label, (0, place[bar]), end="left", lift=18))
-            notes.append(note(self._said(bar), (1, place[bar]), end="right", lift=18))
+            lift = (36, 18) if self._stacked() else (18, 18)
+            notes.append(note(bar.label, (0, place[bar]), end="left", lift=lift[0]))
+            side = (0, "left") if self._stacked() else (1, "right")
+            notes.append(note(self._said(bar), (side[0], place[bar]), end=side[1], lift=lift[1]))
         return {
             "data": traces,
             "layout": layout(
-                ROW * count + 40,
+                self._row_height() * count + 40,
                 barmode="stack",
                 annotations=notes,
                 showlegend=len(traces) > 1,
-                xaxis=axis(range=[0, 100], ticksuffix=" %", tickvals=[0, 50, 100]),
-                yaxis=axis(range=[-0.5, count - 0.1], showticklabels=False, showgrid=False),
+                xaxis=axis(range=[0, 106], ticksuffix=" %", tickvals=[0, 50, 100]),
+                yaxis=axis(range=[-0.4, count - 0.25], showticklabels=False, showgrid=False),
             ),
         }
 
@@ -122,6 +124,13 @@ class Bars:
             return f"{bar.answered} {self.done}"
         return f"{bar.answered} of {bar.expected}"
 
+    def _stacked(self) -> bool:
+        """Whether counts stand under their labels, because some row has not the room beside it."""
+        return any(len(bar.label) + len(self._said(bar)) > NARROWEST for bar in self.bars)
+
+    def _row_height(self) -> float:
+        return 64.0 if self._stacked() else 46.0
+
     def _described(self) -> str:
         said = [f"{bar.label}: {self._said(bar)}" for bar in self.bars]
         return f"How many {self.done}, of those {self.of}. " + "; ".join(said) + "."
@@ -134,20 +143,22 @@ class Bars:
         return Markup("").join(parts)
 
     def _bar(self, bar: Bar, top: float, name: str) -> Markup:
+        stacked = self._stacked()
         said = words(
             self._said(bar),
-            "100%",
-            top + 16,
-            text_anchor="end",
+            "0" if stacked else "100%",
+            top + (35 if stacked else 16),
+            text_anchor=None if stacked else "end",
             font_weight=700 if bar.answered is not None else 400,
             fill=SOFT if bar.answered is None else TREATMENT.colour,
         )
         parts = [words(bar.label, "0", top + 16), said]
-        track = {"y": px(top + 24), "height": 12}
+        line = top + self._row_height() - 22
+        track = {"y": px(line), "height": 12}
         parts.append(tag("rect", x=0, width="100%", fill=PAPER, stroke=LINE, stroke_width=1.5, rx=3, **track))
         if bar.answered is None:
             parts.append(
-                tag("line", x1=0, x2="100%", y1=px(top + 30), y2=px(top + 30), stroke=SOFT, stroke_dasharray="3 5")
+                tag("line", x1=0, x2="100%", y1=px(line + 6), y2=px(line + 6), stroke=SOFT, stroke_dasharray="3 5")
             )
         elif bar.expected:
             done = min(100.0, 100 * bar.answered / bar.expected)

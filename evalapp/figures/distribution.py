@@ -101,7 +101,8 @@ class Distribution:
                 title="people",
                 nticks=4,
             )
-        across_axis = axis(range=[self.edges[0], self.edges[-1]], title=self.unit)
+        spare = (self.edges[-1] - self.edges[0]) * 0.05
+        across_axis = axis(range=[self.edges[0] - spare, self.edges[-1] + spare], title=self.unit)
         height = PANEL * len(self.panels) + 44
         return {"data": traces, "layout": layout(height, xaxis=across_axis, **axes)}
 

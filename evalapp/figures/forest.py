@@ -162,7 +162,8 @@ class Forest:
         if low < 0 < high:
             shapes.append({"type": "line", "x0": 0, "x1": 0, "y0": 0, "y1": 1, "yref": "paper",
                            "line": {"color": INK, "width": 1.5}})  # fmt: skip
-        across_axis = axis(range=[low, high], tickvals=self._ticks(), title=self.unit)
+        spare = (high - low) * 0.05
+        across_axis = axis(range=[low - spare, high + spare], tickvals=self._ticks(), title=self.unit)
         up = axis(
             range=[-0.4, count - 1 + (1.0 if self.ends or self.key else 0.8)], showticklabels=False, showgrid=False
         )

@@ -74,7 +74,7 @@ class Tens:
                         "hoverinfo": "text",
                     }
                 )
-        across = axis(range=[0, 10], tickvals=[0, 2, 4, 6, 8, 10], title="people in 10")
+        across = axis(range=[0, 10.5], tickvals=[0, 2, 4, 6, 8, 10], title="people in 10")
         up = axis(autorange="reversed", showgrid=False)
         return {"data": traces, "layout": layout(ROW * len(self.groups), xaxis=across, yaxis=up, showlegend=False)}
 
