@@ -4,6 +4,7 @@ from flask import Flask, g, session
 from flask_babel import Babel, get_locale, refresh
 
 LANGUAGES = {"en": "English", "cy": "Cymraeg"}
+LOCALES = {"en": "en_GB", "cy": "cy"}  # dates are written as in Britain
 
 
 def current() -> str:
@@ -25,5 +26,5 @@ def choose(language: str, *, keep: bool) -> None:
 def init_app(app: Flask) -> None:
     app.config["BABEL_TRANSLATION_DIRECTORIES"] = "translations"
     app.config["BABEL_DEFAULT_TIMEZONE"] = "Europe/London"
-    Babel(app, locale_selector=current)
+    Babel(app, locale_selector=lambda: LOCALES[current()])
     app.jinja_env.globals.update(current_language=current, languages=LANGUAGES, get_locale=get_locale)
