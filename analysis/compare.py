@@ -16,7 +16,7 @@ from analysis.lmm.kenward_roger import kenward_roger
 from analysis.lmm.satterthwaite import satterthwaite
 from analysis.measures.hedges_g import hedges_g
 from analysis.measures.icc import icc_review, icc_site
-from analysis.model_matrix import ModelMatrix, model_matrix
+from analysis.model_matrix import ALL_EXPLAINED, NOTHING_LEFT, ModelMatrix, model_matrix
 from analysis.primary import Primary, choose_primary
 from analysis.question import METHODS, Question
 from analysis.resampling.allocations import scheme
@@ -196,8 +196,9 @@ class _Workings:
         return model_matrix(self.data.outcome, [*self.covariates, ("arm", self.data.arm)])
 
     @property
-    def arm_column(self) -> int | None:
-        return self.matrix.index("arm")
+    def arm_column(self) -> int:
+        """Position of the arm in the model: its last column. Where covariates determine the arm, `refused` says so."""
+        return self.matrix.rank - 1
 
     @cached_property
     def fit(self) -> reml.RemlFit | NotEstimable:
@@ -212,6 +213,16 @@ class _Workings:
     def scores(self) -> SiteScores:
         return site_scores(self.matrix, self.data.site)
 
+    @cached_property
+    def refused(self) -> NotEstimable | None:
+        """Why no adjusted comparison can be made, if none can."""
+        if self.matrix.index("arm") is None:
+            return NotEstimable("the covariates determine the arm")
+        x, y = self.matrix.columns[:, :-1], self.matrix.columns[:, -1]
+        without_arm = np.delete(x, self.arm_column, axis=1)
+        left = y - without_arm @ np.linalg.solve(without_arm.T @ without_arm, without_arm.T @ y)
+        return NotEstimable(ALL_EXPLAINED) if float(left @ left) < NOTHING_LEFT * len(y) else None
+
     def residual_means(self, values: Floats) -> Floats:
         """Unweighted site means of what the covariates, without the arm, leave of a column."""
         return site_residual_means(model_matrix(values, self.covariates), self.data.site)
@@ -221,15 +232,12 @@ class _Workings:
         return self.residual_means(self.data.outcome)
 
 
-_NO_ARM = NotEstimable("the covariates determine the arm")
-
-
 def _mixed_model(
     infer: Callable[[reml.RemlFit, int, float], Effect | NotEstimable],
 ) -> Callable[[_Workings], MethodResult]:
     def method(workings: _Workings) -> MethodResult:
-        if workings.arm_column is None:
-            return _NO_ARM
+        if workings.refused:
+            return workings.refused
         if isinstance(workings.fit, NotEstimable):
             return workings.fit
         return infer(workings.fit, workings.arm_column, workings.question.level)
@@ -239,8 +247,8 @@ def _mixed_model(
 
 def _least_squares(kind: Kind) -> Callable[[_Workings], MethodResult]:
     def method(workings: _Workings) -> MethodResult:
-        if workings.arm_column is None:
-            return _NO_ARM
+        if workings.refused:
+            return workings.refused
         if workings.matrix.rows <= workings.matrix.rank:
             return NotEstimable("fewer people than the model has columns")
         return cluster_robust(workings.scores, workings.arm_column, kind, workings.question.level)
@@ -254,8 +262,8 @@ def _cluster_summary(workings: _Workings) -> MethodResult:
             "sites were not randomised: adjusting without the arm would take away 3–20 % of a difference "
             "whose baselines differ; see did"
         )
-    if workings.arm_column is None:
-        return _NO_ARM
+    if workings.refused:
+        return workings.refused
     data, means = workings.data, workings.outcome_means
     warnings = [ATTENUATED] if workings.covariates else []
     spread = _spread_ratio(means, data.site_arm)
@@ -277,6 +285,8 @@ def _spread_ratio(means: Floats, arm: Floats) -> float | None:
 
 
 def _randomisation(workings: _Workings) -> MethodResult:
+    if workings.refused:
+        return workings.refused
     data, question = workings.data, workings.question
     result = randomisation_test(
         scheme(data.site_arm, data.site_stratum),

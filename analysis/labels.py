@@ -57,10 +57,15 @@ def numbers(series: "pd.Series[object]", column: str) -> Floats:
     return values
 
 
-def rows(where: np.typing.NDArray[np.bool_]) -> str:
-    """Where something is wrong, as a spreadsheet numbers rows: "rows 2, 5, 9 and 14 more"."""
-    places = np.flatnonzero(where) + FIRST_ROW
-    return named(places.tolist(), "row", "rows")
+def rows(where: np.typing.NDArray[np.bool_], places: Codes | None = None) -> str:
+    """Where something is wrong, as a spreadsheet numbers rows: "rows 2, 5, 9 and 14 more".
+
+    places : position in the table of each entry of `where`, if they are not all the rows in order.
+    """
+    found = np.flatnonzero(where)
+    if places is not None:
+        found = np.sort(places[found])
+    return named((found + FIRST_ROW).tolist(), "row", "rows")
 
 
 def named(items: Iterable[object], one: str, many: str) -> str:

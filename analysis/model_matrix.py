@@ -8,6 +8,9 @@ from analysis.results import Floats
 
 # Share of a column's variance below which earlier columns are taken to determine it.
 _ALIASED = 1e-10
+# Share of the outcome's variance below which residuals are rounding error, and what is then said.
+NOTHING_LEFT = 1e-12
+ALL_EXPLAINED = "the columns of the model leave nothing of the outcome unexplained, so there is no error to judge by"
 
 
 @dataclass(frozen=True)

@@ -38,10 +38,8 @@ def tell_apart(person: Codes, site: Codes, review: Codes | None, keep: Mask, pla
     if again.any():
         where = nobody.copy()
         where[again.index[again]] = True
-        in_file = np.zeros(int(places.max()) + 1, dtype=bool)
-        in_file[places[where]] = True
         raise BadData(
-            f'column "{column}": the same person appears again in {rows(in_file)}; '
+            f'column "{column}": the same person appears again in {rows(where, places)}; '
             "keep one row a person, or name a wave column"
         )
     recurs = table.duplicated(["site", "person"])

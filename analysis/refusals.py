@@ -28,8 +28,8 @@ def columns_exist(frame: pd.DataFrame, question: Question) -> None:
         raise BadData("the table has no rows below its header; add one row a person")
 
 
-def two_arms(codes: Codes, labels: list[str], column: str) -> None:
-    """The arm column has exactly two labels.   codes : (N,) positions in labels, −1 where missing."""
+def two_arms(codes: Codes, labels: list[str], column: str, places: Codes) -> None:
+    """The arm column has exactly two labels.   codes : (N,), −1 where missing.   places : their rows in the table."""
     if not labels:
         raise BadData(f'column "{column}" is empty; say for each row which arm its site is in')
     if len(labels) == 1:
@@ -37,14 +37,16 @@ def two_arms(codes: Codes, labels: list[str], column: str) -> None:
     if len(labels) > 2:
         shown = named([f'"{name}"' for name in labels], "label", "labels")
         rare = np.argsort(np.bincount(codes[codes >= 0], minlength=len(labels)))[: len(labels) - 2]
-        where = rows(np.isin(codes, rare))
+        where = rows(np.isin(codes, rare), places)
         raise BadData(
             f'column "{column}" has {len(labels)} arms ({shown}), the rarest in {where}; '
             "keep the rows of the two to compare"
         )
 
 
-def one_value_a_site(site: Codes, codes: Codes, site_labels: list[str], *, column: str, kind: str) -> Codes:
+def one_value_a_site(
+    site: Codes, codes: Codes, site_labels: list[str], *, column: str, kind: str, places: Codes
+) -> Codes:
     """The value of a site-level column for each site, (S,), −1 where unknown; refused where a site has two."""
     known = (site >= 0) & (codes >= 0)
     values = np.full(len(site_labels), -1, dtype=np.intp)
@@ -56,7 +58,7 @@ def one_value_a_site(site: Codes, codes: Codes, site_labels: list[str], *, colum
         where = sorted({site_labels[k] for k in site[clash]})
         raise BadData(
             f'column "{column}": {named(where, "site", "sites")} {"is" if len(where) == 1 else "are"} '
-            f"in more than one {kind} (see {rows(clash)}); a site has one {kind}"
+            f"in more than one {kind} (see {rows(clash, places)}); a site has one {kind}"
         )
     return values
 
@@ -74,7 +76,8 @@ def pairs_are_pairs(pair: Codes, arm: Codes, labels: list[str], column: str) -> 
 
 def outcome_varies(outcome: Floats, column: str) -> None:
     """The outcome is not the same for everyone."""
-    if np.ptp(outcome) <= 1e-12 * float(np.abs(outcome).max()):
+    # Below 1e-100 squares are lost to underflow.
+    if np.ptp(outcome) <= max(1e-12 * float(np.abs(outcome).max()), 1e-100):
         raise BadData(
             f'column "{column}" is the same ({outcome[0]:g}) in every complete row; '
             "a comparison needs an outcome that varies"

@@ -148,7 +148,7 @@ def read(frame: pd.DataFrame, question: Question) -> TrialData:
     columns = _columns(frame, question)
     arms, warnings = _arms(columns, question)
     site_arm = refusals.one_value_a_site(
-        columns.site, columns.arm, columns.site_labels, column=question.arm, kind="arm"
+        columns.site, columns.arm, columns.site_labels, column=question.arm, kind="arm", places=columns.rows
     )
     site_stratum = _strata(columns, site_arm, question)
     treated_code = columns.arm_labels.index(arms[0])
@@ -293,7 +293,7 @@ def _columns(frame: pd.DataFrame, question: Question) -> _Columns:
 
 def _arms(columns: _Columns, question: Question) -> tuple[tuple[str, str], tuple[str, ...]]:
     """Labels of (treatment, control), and the warnings so far."""
-    refusals.two_arms(columns.arm, columns.arm_labels, question.arm)
+    refusals.two_arms(columns.arm, columns.arm_labels, question.arm, columns.rows)
     treatment, guessed = treated_label(columns.arm_labels, question.treatment, question.arm)
     control = next(name for name in columns.arm_labels if name != treatment)
     if not guessed:
@@ -308,7 +308,9 @@ def _strata(columns: _Columns, site_arm: Codes, question: Question) -> Codes | N
         return None
     column = str(question.strata or question.pairs)
     kind = "stratum" if question.strata else "pair"
-    strata = refusals.one_value_a_site(columns.site, columns.stratum, columns.site_labels, column=column, kind=kind)
+    strata = refusals.one_value_a_site(
+        columns.site, columns.stratum, columns.site_labels, column=column, kind=kind, places=columns.rows
+    )
     if question.pairs:
         refusals.pairs_are_pairs(strata, site_arm, columns.stratum_labels, column)
     return strata

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from analysis.lmm.sums import ReviewSums, review_sums
-from analysis.model_matrix import ModelMatrix
+from analysis.model_matrix import ALL_EXPLAINED, NOTHING_LEFT, ModelMatrix
 from analysis.results import Codes, Floats, NotEstimable
 
 REVIEW, SITE = 0, 1
@@ -205,9 +205,10 @@ def fit_sums(
             again, more = _optimum(sums, levels, better)
             at, steps = (again, steps + more) if again.criterion < at.criterion else (at, steps + more)
     except np.linalg.LinAlgError:
-        return NotEstimable("the covariates leave nothing of the outcome to explain")
-    if _decrement(at, dof, _free(at, dof, levels))[0] > 1e-6:
-        return NotEstimable("the likelihood has no optimum that could be found: the projected gradient is not zero")
+        return NotEstimable(ALL_EXPLAINED)
+    reason = _unfit(sums, levels, at)
+    if reason is not None:
+        return NotEstimable(reason)
     unit2 = float(matrix.scale[-1]) ** 2
     sigma2 = at.rss / dof * unit2
     raw_logdet_x = at.logdet_x + 2.0 * float(np.log(matrix.scale[:-1]).sum())
@@ -225,6 +226,23 @@ def fit_sums(
         iterations=steps,
         notes=notes,
     )
+
+
+def _unfit(sums: ReviewSums, levels: tuple[int, ...], at: Evaluation) -> str | None:
+    """Why a point the search ended at is no estimate, if it is none."""
+    dof = sums.rows - sums.rank
+    if at.rss < NOTHING_LEFT * sums.rows:
+        return ALL_EXPLAINED
+    w = sums.n / (1.0 + sums.n * at.theta[REVIEW])
+    w_site = np.add.reduceat(w, sums.starts)
+    # tr(P G_k) is zero where the columns of the model hold every difference between the clusters of a level.
+    if at.trace[SITE] < 1e-9 * float((w_site / (1.0 + at.theta[SITE] * w_site)).sum()):
+        return "the columns of the model take up every difference between sites, so their variance is unknown"
+    if REVIEW in levels and at.trace[REVIEW] < 1e-9 * float(w.sum()):
+        return "the columns of the model take up every difference between reviews, so their variance is unknown"
+    if _decrement(at, dof, _free(at, dof, levels))[0] > 1e-6:
+        return "the likelihood has no optimum that could be found: the projected gradient is not zero"
+    return None
 
 
 def _gradient(at: Evaluation, dof: int, k: int) -> float:

@@ -33,19 +33,6 @@ class ReviewSums:
     def reviews(self) -> int:
         return len(self.n)
 
-    def without(self, column: int) -> "ReviewSums":
-        """The same people with one model column left out."""
-        keep = [j for j in range(self.rank + 1) if j != column]
-        return ReviewSums(
-            self.n,
-            np.ascontiguousarray(self.means[:, keep]),
-            self.within[np.ix_(keep, keep)],
-            self.starts,
-            self.site,
-            self.rows,
-            self.rank - 1,
-        )
-
 
 def review_sums(matrix: ModelMatrix, site: Codes, review: Codes | None) -> ReviewSums:
     """Reduce people to reviews.

@@ -8,15 +8,14 @@ X_i'(I − X_i M X_i')^a = K⁻¹ (I − S_i)^a K X_i', so a site costs O(p³) w
 import math
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 
-from analysis.model_matrix import ModelMatrix
+from analysis.model_matrix import ALL_EXPLAINED, NOTHING_LEFT, ModelMatrix
 from analysis.results import Codes, Effect, Floats, NotEstimable, t_effect
 
 Kind = Literal["cr1s", "cr2", "cr3"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
 
 # Power of (I − S_i) applied to a site's score; CR3 is then the delete-one-site jackknife.
 _POWER = {"cr1s": 0.0, "cr2": -0.5, "cr3": -1.0}
@@ -33,6 +32,7 @@ class SiteScores:
 
     matrix : the model it came from.   beta : (p,) standardised coefficients in that basis.
     leverage : (S, p, p), S_i.   score : (S, p), K X_i'(y_i − Xβ).   root : (p, p), K.
+    unexplained : residual variance as a share of the outcome's.
     """
 
     matrix: ModelMatrix
@@ -40,6 +40,7 @@ class SiteScores:
     leverage: Floats
     score: Floats
     root: Floats
+    unexplained: float
 
 
 def site_scores(matrix: ModelMatrix, site: Codes) -> SiteScores:
@@ -59,7 +60,8 @@ def site_scores(matrix: ModelMatrix, site: Codes) -> SiteScores:
     leverage = root @ cross[:, :p, :p] @ root
     projected = cross[:, :p, p] @ root
     beta = projected.sum(axis=0)
-    return SiteScores(matrix, beta, leverage, projected - leverage @ beta, root)
+    unexplained = float(cross[:, p, p].sum() - beta @ beta) / len(columns)
+    return SiteScores(matrix, beta, leverage, projected - leverage @ beta, root, unexplained)
 
 
 def cluster_robust(scores: SiteScores, column: int, kind: Kind, level: float = 0.95) -> Effect | NotEstimable:
@@ -68,6 +70,8 @@ def cluster_robust(scores: SiteScores, column: int, kind: Kind, level: float = 0
     CR1S and CR3 have S − 1 df, CR2 the Satterthwaite df of Bell & McCaffrey under a working model of
     independence. Where a site alone determines a coefficient, CR2 and CR3 use the generalised inverse.
     """
+    if scores.unexplained < NOTHING_LEFT:
+        return NotEstimable(ALL_EXPLAINED)
     sites, p = scores.score.shape
     rows = scores.matrix.rows
     contrast = scores.root[:, column]

@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from analysis.model_matrix import ModelMatrix, model_matrix
+from analysis.model_matrix import NOTHING_LEFT, ModelMatrix, model_matrix
 from analysis.results import Codes, Effect, Floats, NotEstimable, t_effect
 from analysis.robust.did import stratum_columns
 
@@ -50,6 +50,8 @@ def cluster_summary(
     inverse = np.linalg.inv(x.T @ x)
     beta = inverse @ (x.T @ y)
     residuals = y - x @ beta
+    if float(residuals @ residuals) < NOTHING_LEFT * matrix.rows:
+        return NotEstimable("the sites of an arm do not differ, so there is no error to judge by")
     se = math.sqrt(float(residuals @ residuals) / df * float(inverse[column, column]))
     unit = matrix.unit(column)
     return t_effect(float(beta[column]) * unit, se * unit, float(df), level, warnings)

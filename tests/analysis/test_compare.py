@@ -1,5 +1,6 @@
 """Choosing the primary, counting who was left out, refusing what cannot be answered."""
 
+import json
 from typing import Any
 
 import numpy as np
@@ -326,3 +327,67 @@ def test_a_single_level_trial_needs_no_review_column() -> None:
     assert plain["variance"]["review"] is None
     assert plain["icc"]["review"] is None
     assert plain["n"]["reviews"] is None
+
+
+def test_columns_that_take_up_every_difference_between_sites_leave_no_site_variance() -> None:
+    frame = trial(1, sites=4)
+    order = {site: k for k, site in enumerate(frame.drop_duplicates("site").sort_values(["arm", "site"]).site)}
+    frame["corner"] = frame.site.map(lambda s: "n" if order[s] in {0, 2} else f"s{order[s]}")
+    result = compare(frame, question(strata="corner"))
+    found = result.methods["lmm_kenward_roger"]
+    assert isinstance(found, NotEstimable)
+    assert "every difference between sites" in found.reason
+    assert "not_estimable" in result.to_dict()["variance"]
+
+
+def test_an_outcome_that_the_columns_explain_whole_has_no_test() -> None:
+    result = compare(trial(1).assign(baseline=lambda f: 3 * f.outcome - 1), question())
+    for name in ("lmm_kenward_roger", "cr1s", "cr2", "cr3", "cluster_summary", "randomisation"):
+        assert isinstance(result.methods[name], NotEstimable), name
+
+
+def test_an_outcome_that_is_the_arm_has_no_t_test() -> None:
+    result = compare(trial(1).assign(outcome=lambda f: f.arm * 2.0), question(baseline=None))
+    for name in ("lmm_kenward_roger", "cr2", "cluster_summary"):
+        assert isinstance(result.methods[name], NotEstimable), name
+
+
+SPOILERS = {
+    "nothing": lambda f: f,
+    "yes or no": lambda f: f.assign(outcome=(f.outcome > 0).astype(int)),
+    "one yes": lambda f: f.assign(outcome=(f.participant == 3) * 1.0),
+    "huge": lambda f: f.assign(outcome=f.outcome * 1e12, baseline=f.baseline * 1e-12),
+    "far away": lambda f: f.assign(outcome=f.outcome * 1e-3 + 1e6),
+    "tiny": lambda f: f.assign(outcome=f.outcome * 1e-160),
+    "the same in a site": lambda f: f.assign(outcome=f.groupby("site").outcome.transform("mean")),
+    "one a site": lambda f: f.groupby("site").head(1),
+    "two a site": lambda f: f.groupby("site").head(2),
+    "a few": lambda f: f.sample(frac=0.3, random_state=1),
+    "constant baseline": lambda f: f.assign(baseline=1.0),
+    "baseline nearly the arm": lambda f: f.assign(baseline=f.arm + 1e-7 * f.baseline),
+    "baseline of sites": lambda f: f.assign(baseline=f.site),
+}
+
+
+@pytest.mark.parametrize("sites", [4, 7, 13, 26])
+@pytest.mark.parametrize("spoiler", SPOILERS)
+def test_whatever_the_table_the_answer_is_a_number_a_reason_or_a_refusal(spoiler: str, sites: int) -> None:
+    for seed in range(2):
+        frame = SPOILERS[spoiler](trial(seed, sites=sites, people=3)).assign(region=lambda f: f.site % 3)
+        for asked in ({}, {"baseline": None}, {"strata": "region"}, {"design": "nonrandomised"}):
+            try:
+                result = compare(frame, question(**asked))
+            except BadData:
+                continue
+            json.dumps(result.to_dict(), allow_nan=False)
+            for found in result.methods.values():
+                assert isinstance(found, NotEstimable) or 0.0 < found.p <= 1.0
+
+
+def test_rows_of_long_data_are_named_as_in_the_file() -> None:
+    frame = trial(1)
+    long = pd.concat([frame.assign(outcome=frame.baseline, wave=0), frame.assign(wave=1)], ignore_index=True)
+    last = len(long) - 1
+    long.loc[last, "arm"] = 1 - long.arm[last]
+    with pytest.raises(BadData, match=f"row {last + 2}"):
+        compare(long, question(baseline=None, wave="wave"))
