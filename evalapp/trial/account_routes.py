@@ -48,7 +48,7 @@ def change_role(user_id: str) -> Page:
 def change_account(user_id: str, change: str) -> Page:
     """Ask first; then close an account, open it again, or invite its owner again."""
     account = other(user_id)
-    if request.method == "GET":
+    if request.method != "POST":  # HEAD asks too
         return render_template("trial/change_account.html", account=account, change=change)
     if change == "invite":
         try:

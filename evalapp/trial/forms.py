@@ -1,5 +1,6 @@
 """The staff's forms: what each asks for, and what is said when an answer will not do."""
 
+from collections.abc import Iterable
 from datetime import date
 from typing import Any
 
@@ -15,6 +16,7 @@ from wtforms import (
     StringField,
     ValidationError,
 )
+from wtforms.fields import SelectChoice
 from wtforms.validators import InputRequired, Length, NumberRange, Optional
 
 from evalapp.models import ROLES, STAFF_ROLES
@@ -68,8 +70,19 @@ def trimmed(value: str | None) -> str | None:
     return value if value is None else "".join(one for one in value if one.isprintable()).strip()
 
 
-def _choices(values: tuple[str, ...], blank: str) -> list[tuple[str, str]]:
-    return [("", blank), *((value, value[:1].upper() + value[1:]) for value in values)]
+def labelled(pairs: Iterable[tuple[str, str]]) -> list[SelectChoice]:
+    """The choices of a field, from what is sent and what is read."""
+    return [SelectChoice(value, label) for value, label in pairs]
+
+
+def _listed(values: tuple[str, ...], blank: str) -> list[SelectChoice]:
+    return labelled([("", blank), *((value, value[:1].upper() + value[1:]) for value in values)])
+
+
+_STAFF_ROLES = labelled((role, STAFF_ROLE_LABELS[role]) for role in STAFF_ROLES)
+_REVIEW_ROLES = labelled([("", "Choose a role"), *((role, ROLE_LABELS[role]) for role in ROLES)])
+_AGENCIES = _listed(AGENCIES, "None, or not recorded")
+_LEVELS = _listed(LEVELS, "None, or not recorded")
 
 
 class StaffForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
@@ -104,14 +117,12 @@ class Invite(StaffForm):
     role = RadioField(
         "What they do",
         [InputRequired("Choose what they do.")],
-        choices=[(role, STAFF_ROLE_LABELS[role]) for role in STAFF_ROLES],
+        choices=_STAFF_ROLES,
     )
 
 
 class NewRole(StaffForm):
-    role = RadioField(
-        "New role", [InputRequired("Choose a role.")], choices=[(role, STAFF_ROLE_LABELS[role]) for role in STAFF_ROLES]
-    )
+    role = RadioField("New role", [InputRequired("Choose a role.")], choices=_STAFF_ROLES)
 
 
 class NewTrial(StaffForm):
@@ -119,10 +130,12 @@ class NewTrial(StaffForm):
     design = RadioField(
         "How sites come to their arm",
         [InputRequired("Choose how sites come to their arm.")],
-        choices=[
-            ("randomised", "By chance (randomised)"),
-            ("nonrandomised", "By choice or circumstance (not randomised)"),
-        ],
+        choices=labelled(
+            [
+                ("randomised", "By chance (randomised)"),
+                ("nonrandomised", "By choice or circumstance (not randomised)"),
+            ]
+        ),
     )
     planned_sites = IntegerField(
         "Number of sites planned",
@@ -134,7 +147,7 @@ class NewSite(StaffForm):
     name = StringField(
         "Name of the site", [InputRequired("Enter the site's name."), Length(max=120)], filters=[trimmed]
     )
-    nation = SelectField("Nation", choices=[(one.code, one.name) for one in nations().values()])
+    nation = SelectField("Nation", choices=labelled((one.code, one.name) for one in nations().values()))
     joined_on = DateField("Day it joined (optional)", [Optional()])
 
 
@@ -145,10 +158,10 @@ class NewReview(StaffForm):
     review_type = SelectField("Kind of review", choices=[])
     statutory = RadioField(
         "Is it required by law?",
-        choices=[("yes", "Yes, it is statutory"), ("no", "No"), ("", "Not recorded")],
+        choices=labelled([("yes", "Yes, it is statutory"), ("no", "No"), ("", "Not recorded")]),
         default="",
     )
-    outcome = RadioField("What happened in the case", choices=list(OUTCOMES.items()), default="not_recorded")
+    outcome = RadioField("What happened in the case", choices=labelled(OUTCOMES.items()), default="not_recorded")
     starts_on = DateField("First day", [InputRequired("Enter the first day.")])
     ends_on = DateField("Last day", [InputRequired("Enter the last day.")])
 
@@ -162,10 +175,10 @@ class NewPeople(StaffForm):
     role = SelectField(
         "Role in this review",
         [InputRequired("Choose a role.")],
-        choices=[("", "Choose a role"), *((role, ROLE_LABELS[role]) for role in ROLES)],
+        choices=_REVIEW_ROLES,
     )
-    agency = SelectField("Agency", choices=_choices(AGENCIES, "None, or not recorded"))
-    level = SelectField("Level of responsibility", choices=_choices(LEVELS, "None, or not recorded"))
+    agency = SelectField("Agency", choices=_AGENCIES)
+    level = SelectField("Level of responsibility", choices=_LEVELS)
     number = IntegerField(
         "How many people",
         [
@@ -183,17 +196,17 @@ class KnownPerson(StaffForm):
     role = SelectField(
         "Role in this review",
         [InputRequired("Choose a role.")],
-        choices=[("", "Choose a role"), *((role, ROLE_LABELS[role]) for role in ROLES)],
+        choices=_REVIEW_ROLES,
     )
-    agency = SelectField("Agency", choices=_choices(AGENCIES, "None, or not recorded"))
-    level = SelectField("Level of responsibility", choices=_choices(LEVELS, "None, or not recorded"))
+    agency = SelectField("Agency", choices=_AGENCIES)
+    level = SelectField("Level of responsibility", choices=_LEVELS)
 
 
 class Allocate(StaffForm):
     """What a draw gave a site; it can never be changed, so it is confirmed."""
 
     arm = RadioField("Arm", [InputRequired("Choose the arm.")], choices=[])
-    scheme = SelectField("How it was allocated", choices=list(SCHEMES.items()))
+    scheme = SelectField("How it was allocated", choices=labelled(SCHEMES.items()))
     stratum = StringField("Stratum or pair (optional)", [Length(max=80)], filters=[trimmed])
     drawn_on = DateField("Day of the draw", [InputRequired("Enter the day of the draw.")])
     checked = BooleanField(

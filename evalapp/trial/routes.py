@@ -170,9 +170,9 @@ def allocate(site_id: str) -> Page:
     site = found(Site, site_id)
     trial = found(Trial, site.trial_id)
     form = forms.Allocate()
-    form.arm.choices = [(arm.id, arm.label) for arm in trial.arms]
+    form.arm.choices = forms.labelled((arm.id, arm.label) for arm in trial.arms)
     if trial.design == "nonrandomised":
-        form.scheme.choices = [("none", forms.SCHEMES["none"])]
+        form.scheme.choices = forms.labelled([("none", forms.SCHEMES["none"])])
     if access.database().get(Allocation, site.id) is not None:
         flash("This site's allocation is recorded already. It is never changed.", "warning")
         return redirect(url_for("trial.sites"), 303)
@@ -210,7 +210,7 @@ def new_review(site_id: str) -> Page:
     site = found(Site, site_id)
     terms = nation(site.nation)
     form = forms.NewReview()
-    form.review_type.choices = [("", "Not recorded"), *((kind, kind) for kind in terms.review_types)]
+    form.review_type.choices = forms.labelled([("", "Not recorded"), *((kind, kind) for kind in terms.review_types)])
     if not form.validate_on_submit():
         return page("new_review", form, site=site, terms=terms)
     try:
@@ -308,7 +308,7 @@ def new_card(review_id: str, person_id: str) -> Page:
     place = next((one for one in register.places(access.database(), shown) if one.person_id == person_id), None)
     if place is None:
         abort(404)
-    if request.method == "GET":
+    if request.method != "POST":  # HEAD asks too
         return render_template(
             "trial/new_card.html", review=shown, place=place, site=found(Site, shown.site_id), roles=forms.ROLE_LABELS
         )
