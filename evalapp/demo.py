@@ -4,7 +4,7 @@ import json
 import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -100,23 +100,39 @@ def _staff(session: Session, now: datetime) -> list[tuple[Any, str, str]]:
     return made
 
 
+# Sites joined one after another: how many stand where today, and when the first review of each began (days from today).
+STAGES = (
+    (18, (-330, -150)),  # all done, three months after the review included
+    (2, (-100, -98)),  # answering three months after
+    (2, (-9, -8)),  # answering just after
+    (2, (6, 8)),  # answering before; their group is not known yet
+)
+
+
 def _sites(session: Session, trial: Trial, rng: np.random.Generator, now: datetime) -> None:
-    """24 sites allocated 12 and 12, each with 3 to 5 reviews; the last review of each is under way today."""
+    """24 sites allocated 12 and 12, each with 3 to 5 reviews begun within days of each other.
+
+    A site learns its group on the morning of its first review, after everyone's first questionnaire: so those are
+    a clean starting point.
+    """
     arms = session.scalars(select(Arm).where(Arm.trial_id == trial.id).order_by(Arm.position)).all()
-    allocated = rng.permutation([0] * 12 + [1] * 12)
     today = now.astimezone(LONDON).date()
-    # Where the newest reviews stand today: before the first day, just ended, three months on.
-    stages = (timedelta(days=6), timedelta(days=-4), timedelta(days=-95))
-    for number, (place, arm) in enumerate(zip(PLACES, allocated, strict=True)):
-        nation = "wales" if place in WELSH else "scotland" if place in SCOTTISH else "england"
-        site = Site(trial_id=trial.id, name=place, nation=nation, joined_on=today - timedelta(days=420 - 6 * number))
-        session.add(site)
-        session.flush()
-        roster.allocate(session, site, arms[int(arm)], scheme="complete", actor="system", now=now - timedelta(days=400))
-        finished = int(rng.integers(3, 6)) - 1
-        starts = [today - timedelta(days=int(day)) for day in np.sort(rng.integers(150, 360, finished))[::-1]]
-        for count, start in enumerate([*starts, today + stages[number % 3]]):
-            _review(session, site, f"Review {count + 1}", start, rng)
+    places = iter(PLACES)
+    for sites, (earliest, latest) in STAGES:
+        for arm in rng.permutation([0, 1] * (sites // 2)):
+            place = next(places)
+            nation = "wales" if place in WELSH else "scotland" if place in SCOTTISH else "england"
+            first_day = today + timedelta(days=int(rng.integers(earliest, latest + 1)))
+            site = Site(trial_id=trial.id, name=place, nation=nation, joined_on=first_day - timedelta(days=60))
+            session.add(site)
+            session.flush()
+            morning = datetime.combine(first_day, time(8), LONDON)
+            roster.allocate(
+                session, site, arms[int(arm)], scheme="complete", actor="system",
+                now=now, drawn_at=now - timedelta(days=400), revealed_at=morning,
+            )  # fmt: skip
+            for count in range(int(rng.integers(3, 6))):
+                _review(session, site, f"Review {count + 1}", first_day + timedelta(days=count), rng)
 
 
 def _review(session: Session, site: Site, label: str, start: date, rng: np.random.Generator) -> None:

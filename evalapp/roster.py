@@ -112,15 +112,19 @@ def allocate(
     now: datetime,
     stratum: str | None = None,
     drawn_at: datetime | None = None,
+    revealed_at: datetime | None = None,
 ) -> None:
     """Record which arm a site was given. Recorded once: the table refuses a change.
 
-    `drawn_at` is when the draw was made, when that was before it is recorded here.
+    `drawn_at` is when the draw was made, when that was before it is recorded here; `revealed_at` when the site
+    learns of it, when that is another moment. First answers given before then are a clean starting point.
     """
-    drawn = drawn_at or now
     session.add(
-        Allocation(site_id=site.id, arm_id=arm.id, scheme=scheme, stratum=stratum, allocated_at=drawn, revealed_at=now)
-    )
+        Allocation(
+            site_id=site.id, arm_id=arm.id, scheme=scheme, stratum=stratum,
+            allocated_at=drawn_at or now, revealed_at=revealed_at or now,
+        )
+    )  # fmt: skip
     audit.record(session, actor, "site allocated", f"site {site.id}", now=now, scheme=scheme)
 
 
