@@ -75,7 +75,7 @@ class Bars:
                 "y": [place[bar] for bar in shown],
                 "width": 0.3,
                 "marker": {"color": look.colour, "pattern": {"shape": shape}},
-                "text": [f"{bar.label}: {self._said(bar)}" for bar in shown],
+                "text": [f"{bar.label}: {self._told(bar)}" for bar in shown],
                 "textposition": "none",
                 "hoverinfo": "text",
             }
@@ -131,8 +131,11 @@ class Bars:
     def _row_height(self) -> float:
         return 64.0 if self._stacked() else 46.0
 
+    def _told(self, bar: Bar) -> str:
+        return self._said(bar) if bar.opened is None else f"{self._said(bar)}, {bar.opened} opened"
+
     def _described(self) -> str:
-        said = [f"{bar.label}: {self._said(bar)}" for bar in self.bars]
+        said = [f"{bar.label}: {self._told(bar)}" for bar in self.bars]
         return f"How many {self.done}, of those {self.of}. " + "; ".join(said) + "."
 
     def _key(self, name: str) -> Markup:

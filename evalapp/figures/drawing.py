@@ -237,7 +237,7 @@ def note(text: str, place: tuple[float, float], *, end: str, lift: int, **font: 
     plain = text.replace("<", "‹").replace(">", "›")
     return {
         "text": plain, "x": x, "xref": "paper", "xanchor": end, "y": y, "yshift": lift, "showarrow": False,
-        "font": {"size": 14} | font,
+        "font": {"size": 13} | font,
     }  # fmt: skip
 
 

@@ -153,7 +153,9 @@ class Forest:
         for side, text in enumerate(self.ends or ()):
             arrow = f"{text} →" if side else f"← {text}"
             lift = 62 if self._stacked() else 42
-            notes.append(note(arrow, (side, count - 1), end="right" if side else "left", lift=lift, color=SOFT))
+            notes.append(
+                note(arrow, (side, count - 1), end="right" if side else "left", lift=lift, color=SOFT, size=12)
+            )
         shapes = []
         if self.band:
             reach = self.band.reach

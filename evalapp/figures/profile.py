@@ -84,8 +84,20 @@ class Profile:
                 }
             )
         places = list(range(len(self.waves)))
-        across = axis(tickvals=places, ticktext=list(self.waves), range=[-0.5, len(self.waves) - 0.5], showgrid=False)
-        up = axis(range=[self.low, self.high], tickvals=self._ticks(), title=self.unit)
+        across = axis(
+            tickvals=places,
+            ticktext=list(self.waves),
+            range=[-0.5, len(self.waves) - 0.5],
+            showgrid=False,
+            tickangle=0,
+            tickfont={"size": 12},
+        )
+        shown = [f"{number(tick)} {self.unit}" if tick == self.high else number(tick) for tick in self._ticks()]
+        spare = (self.high - self.low) * 0.1  # for the words on the uppermost line
+        up = axis(
+            range=[self.low, self.high + spare], tickvals=self._ticks(), ticktext=shown,
+            ticklabelposition="inside top", tickfont={"size": 13, "color": SOFT},
+        )  # fmt: skip
         return {"data": traces, "layout": layout(PLOT + 84, xaxis=across, yaxis=up)}
 
     def table(self) -> Table:

@@ -1,0 +1,213 @@
+"""Figures: both drawings of one specification hold the same numbers, and anyone can read either."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+from evalapp.figures import (
+    Band,
+    Bar,
+    Bars,
+    Distribution,
+    Estimate,
+    Figure,
+    Forest,
+    InTen,
+    Missing,
+    Panel,
+    Profile,
+    Row,
+    Series,
+    Tens,
+    draw,
+)
+from evalapp.figures.drawing import CONTROL, POOLED, TREATMENT, number
+
+E = Estimate
+HOSTILE = "<script>alert(1)</script>\"'&<b>"
+PROFILE = Profile(
+    "Freedom from blame",
+    ("Before", "Just after", "Three months"),
+    (
+        Series("Appreciative", TREATMENT, (E(52.3, 48.1, 56.2), E(61.4, 57, 65), E(63.9, 58, 68))),
+        Series("Traditional", CONTROL, (E(51.2, 47, 56), E(49.8, 45, 53), Missing("too few people"))),
+    ),
+    "points out of 100",
+)
+FOREST = Forest(
+    "Differences",
+    (Row("Freedom from blame", E(8.2, 2.1, 14.4), TREATMENT, overall=True), Row("Morale", E(-4.4, -7.7, -1.2)),
+     Row("Parents affirmed", Missing("too few reviews"))),
+    "difference, points out of 100", None, None, ends=("Traditional higher", "Appreciative higher"), band=Band(8, "small"),
+    decimals=1,
+)  # fmt: skip
+SITES = Forest("Sites", (Row("Northtown", E(50, -12, 111)), Row("Southby", E(58, 51, 64))), "mean", decimals=0)
+SPREAD = Distribution(
+    "Scores",
+    (0, 25, 50, 75, 100),
+    (Panel("Appreciative", TREATMENT, (3, 11, 27, 14), E(58, 52, 63)), Panel("Traditional", CONTROL, (8, 0, 31, 2), E(49, 44, 55))),
+    "points out of 100",
+)  # fmt: skip
+BOARD = Bars(
+    "Board", (Bar("Before", 212, 181, 190), Bar("After", 97, 43, 61), Bar("Parents", None, None, None, "too few"))
+)
+PEOPLE = Tens(
+    "In ten", (InTen("Appreciative", TREATMENT, E(6, 5, 7)), InTen("Both", POOLED, Missing("too few"))), "agree"
+)
+FIGURES: dict[str, Figure] = {
+    "profile": PROFILE, "forest": FOREST, "sites": SITES, "distribution": SPREAD, "board": BOARD, "tens": PEOPLE,
+}  # fmt: skip
+ALL = pytest.mark.parametrize("figure", FIGURES.values(), ids=FIGURES)
+
+
+def numbers_in(value: Any) -> Iterator[float]:
+    """Every number of a nested structure."""
+    if isinstance(value, dict):
+        for one in value.values():
+            yield from numbers_in(one)
+    elif isinstance(value, list | tuple):
+        for one in value:
+            yield from numbers_in(one)
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        yield float(value)
+
+
+def parsed(svg: str) -> ElementTree.Element:
+    return ElementTree.fromstring(svg)  # noqa: S314  (our own drawing, which must be well-formed)
+
+
+def words_of(svg: str) -> str:
+    """Everything the drawing says, its own description left out."""
+    root = parsed(svg)
+    return " ".join("".join(node.itertext()) for node in root.iter() if node.tag.endswith("}text"))
+
+
+@ALL
+def test_both_drawings_hold_every_number_of_the_table(figure: Figure) -> None:
+    drawn = draw(figure, "f")
+    plotly = {round(one, 6) for one in numbers_in(drawn.plotly["data"])}
+    written = json.dumps(drawn.plotly, ensure_ascii=False).replace("−", "-")
+    plotly |= {round(float(one), 6) for one in re.findall(r"-?\d+(?:\.\d+)?", written)}
+    said = words_of(drawn.svg) + parsed(drawn.svg).findtext("{http://www.w3.org/2000/svg}desc", "")
+    decimals = getattr(figure, "decimals", 0)
+    for row in drawn.table.rows:
+        for cell in row[1:]:
+            if isinstance(cell, int | float):
+                assert round(float(cell), 6) in plotly, f"{cell} is not in the Plotly drawing"
+                assert number(cell, decimals) in said, f"{cell} is not in the SVG"
+
+
+@ALL
+def test_a_drawing_is_complete_without_script_or_style(figure: Figure) -> None:
+    svg = draw(figure, "f").svg
+    root = parsed(svg)
+    assert root.get("role") == "img"
+    labelled = (root.get("aria-labelledby") or "").split()
+    ids = [node.get("id") for node in root.iter() if node.get("id")]
+    assert labelled == ["f-title", "f-desc"]
+    assert set(labelled) <= set(ids)
+    assert len(ids) == len(set(ids))
+    assert all(one is not None and one.startswith("f-") for one in ids)
+    for node in root.iter():
+        assert not node.tag.endswith(("style", "script", "foreignObject"))
+        assert not {"style", "class"} & set(node.attrib)
+        assert not any(name.startswith("on") for name in node.attrib)
+
+
+@ALL
+def test_text_is_as_large_on_a_telephone_as_on_a_desk(figure: Figure) -> None:
+    """No viewBox, so nothing shrinks; what lies across is a share of the width."""
+    root = parsed(draw(figure, "f").svg)
+    assert root.get("viewBox") is None
+    assert root.get("width") == "100%"
+    sizes = [float(node.get("font-size", "14")) for node in root.iter() if node.tag.endswith("}text")]
+    assert min(sizes) >= 12
+
+
+@ALL
+def test_the_plotly_drawing_is_plain_json_of_the_same_height(figure: Figure) -> None:
+    drawn = draw(figure, "f")
+    json.dumps(drawn.plotly, allow_nan=False)
+    for trace in drawn.plotly["data"]:
+        assert trace["type"] in {"scatter", "bar"}
+        assert "<" not in json.dumps(trace, ensure_ascii=False)
+
+
+@pytest.mark.parametrize(
+    "figure",
+    [
+        Profile(HOSTILE, (HOSTILE,), (Series(HOSTILE, TREATMENT, (E(1, 0, 2),)),), HOSTILE),
+        Forest(HOSTILE, (Row(HOSTILE, E(1, 0, 2)), Row(HOSTILE, Missing(HOSTILE))), HOSTILE, ends=(HOSTILE, HOSTILE)),
+        Bars(HOSTILE, (Bar(HOSTILE, 3, 2, 3), Bar(HOSTILE, None, None, None, HOSTILE))),
+        Tens(HOSTILE, (InTen(HOSTILE, TREATMENT, E(1, 0, 2)),), HOSTILE),
+        Distribution(HOSTILE, (0, 1), (Panel(HOSTILE, TREATMENT, (1,), E(1, 0, 1)),), HOSTILE),
+    ],
+)
+def test_words_from_people_never_become_markup(figure: Figure) -> None:
+    drawn = draw(figure, "f")
+    root = parsed(drawn.svg)  # still one well-formed drawing
+    assert not [node for node in root.iter() if node.tag.endswith(("script", "}b"))]
+    assert "<script" not in drawn.svg
+
+
+def test_an_interval_is_drawn_with_every_estimate() -> None:
+    for figure in (PROFILE, FOREST, SITES, PEOPLE):
+        for trace in figure.plotly()["data"]:
+            bars = trace.get("error_y") or trace["error_x"]
+            assert len(bars["array"]) == len(bars["arrayminus"]) == len(trace["y"])
+
+
+def test_what_is_missing_says_so_and_is_never_a_zero() -> None:
+    for figure in FIGURES.values():
+        for row in draw(figure, "f").table.rows:
+            if isinstance(row[-1], str):
+                assert all(cell is None for cell in row[2:-1])
+    assert "not shown" in words_of(PROFILE.svg("f"))
+    assert "too few reviews" in words_of(FOREST.svg("f"))
+    assert "not shown" in words_of(BOARD.svg("f"))
+
+
+def test_scores_are_drawn_from_0_to_100() -> None:
+    assert (PROFILE.low, PROFILE.high) == (0, 100)
+    assert SITES.span() == (0, 100)
+    ticks = PROFILE.plotly()["layout"]["yaxis"]["tickvals"]
+    assert (ticks[0], ticks[-1]) == (0, 100)
+
+
+def test_an_interval_that_runs_off_the_axis_ends_in_an_arrow_not_a_cap() -> None:
+    root = parsed(SITES.svg("f"))
+    arrows = [
+        node for node in root.iter() if node.tag.endswith("}polygon") and (node.get("points") or "").endswith("5")
+    ]
+    tips = [
+        node for node in root.iter() if node.tag.endswith("}polygon") and re.match(r"-?10,", node.get("points") or "")
+    ]
+    assert len(tips) == 2, arrows
+
+
+@pytest.mark.parametrize(("reach", "axis"), [(3.3, 4), (14.4, 16), (51, 60), (0.3, 0.5)])
+def test_differences_have_0_in_the_middle(reach: float, axis: float) -> None:
+    figure = Forest("d", (Row("a", E(0, -reach, reach)),), "points", None, None)
+    assert figure.span() == (-axis, axis)
+
+
+def test_groups_are_told_apart_without_colour() -> None:
+    looks = (TREATMENT, CONTROL, POOLED)
+    for aspect in ("dash", "shape", "pattern", "symbol", "line"):
+        assert len({getattr(look, aspect) for look in looks}) == 3
+
+
+def test_lines_join_means_only_where_a_change_may_be_drawn() -> None:
+    apart = Profile(PROFILE.title, PROFILE.waves, PROFILE.series, PROFILE.unit, joined=False)
+    assert {trace["mode"] for trace in apart.plotly()["data"]} == {"markers"}
+    assert {trace["mode"] for trace in PROFILE.plotly()["data"]} == {"lines+markers"}
+    assert apart.svg("f").count("stroke-dasharray") < PROFILE.svg("f").count("stroke-dasharray")
+
+
+@pytest.mark.parametrize(("value", "said"), [(-0.04, "0.0"), (-3.15, "−3.1"), (12, "12.0")])
+def test_numbers_have_a_true_minus_and_no_minus_nought(value: float, said: str) -> None:
+    assert number(value, 1) in {said, said.replace("3.1", "3.2")}
