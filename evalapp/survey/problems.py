@@ -33,13 +33,15 @@ def problem_page(error: Exception) -> Any:
         _log(error, reference)
     try:
         return _answer(error, status, reference)
+    except RequestEntityTooLarge as larger:  # found only when the form was read to carry what was typed
+        return _answer(larger, 413, reference)
     except Exception as second:
         _log(second, reference)
         return Response(f"Something went wrong. Please try again. ({reference})", 500, mimetype="text/plain")
 
 
 def _answer(error: Exception, status: int, reference: str) -> Any:
-    if isinstance(error, CSRFError) and request.endpoint == "survey.leave":
+    if request.endpoint == "survey.leave" and (status >= 500 or isinstance(error, CSRFError)):
         return _leave_anyway()
     typed = _typed(error, status)
     headers = {"Retry-After": RETRY_AFTER[status]} if status in RETRY_AFTER else {}
@@ -82,14 +84,16 @@ def _typed(error: Exception, status: int) -> list[tuple[str, str]]:
 
 
 def _leave_anyway() -> Response:
-    """Leaving is never refused for a stale form: the guard has seen that it comes from our own page."""
-    from evalapp.survey.routes import leave  # noqa: PLC0415  (the routes know nothing of problems, nor these of routes)
+    """Leaving is never refused, for a stale form (the guard saw that it is ours) or for want of a database."""
+    from evalapp.survey.routes import CLEAR, leave  # noqa: PLC0415  (the routes know nothing of problems, nor these of routes)
 
     try:
         return leave()
     except Exception:
         session.clear()
-        return redirect("/exit", 303)
+        answer = redirect("/exit", 303)
+        answer.headers["Clear-Site-Data"] = CLEAR
+        return answer
 
 
 def _log(error: Exception, reference: str) -> None:
