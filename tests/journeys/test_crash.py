@@ -76,14 +76,13 @@ def persist(ask: Callable[[], Answer], stop: float = 40.0) -> Answer:
         time.sleep(0.05)
 
 
-def begin(walker: Walker, code: str) -> str:
+def begin(trial: Trial, code: str) -> tuple[Walker, str]:
     """From the code to the first page's address."""
-    persist(lambda: walker.enter(code))
-    page = persist(lambda: walker.get("/consent"))
-    if page.status == 200:
-        form = page.form("/consent")
-        persist(lambda: walker.post("/consent", filled(form, {"agreed": "yes"})))
-    return persist(lambda: walker.get("/go")).location
+    walker = Walker(trial.server.port)
+    assert walker.enter(code).status == 303
+    form = walker.get("/consent").form("/consent")
+    assert walker.post("/consent", filled(form, {"agreed": "yes"})).status == 303
+    return walker, walker.get("/go").location
 
 
 def answer_page(walker: Walker, address: str, rng: random.Random) -> tuple[dict[str, int], str]:
@@ -108,17 +107,16 @@ def answer_page(walker: Walker, address: str, rng: random.Random) -> tuple[dict[
 def test_every_acknowledged_page_survives_twenty_power_cuts(trial: Trial) -> None:
     acknowledged: dict[str, dict[str, int]] = {}
     receipts: dict[str, str] = {}
-    cards, lock, finished = list(trial.cards), threading.Lock(), threading.Event()
+    waiting = [(*begin(trial, code), person) for code, person in trial.cards]
+    lock, finished = threading.Lock(), threading.Event()
 
     def participant(number: int) -> int:
         rng, pages = random.Random(number), 0  # noqa: S311  (which answer, not a secret)
         while not finished.is_set():
             with lock:
-                if not cards:
+                if not waiting:
                     return pages
-                code, person = cards.pop()
-            walker = Walker(trial.server.port)
-            address = begin(walker, code)
+                walker, address, person = waiting.pop()
             while address.startswith("/q/") and not finished.is_set():
                 given, address = answer_page(walker, address, rng)
                 acknowledged.setdefault(person, {}).update(given)
@@ -160,8 +158,8 @@ def test_every_acknowledged_page_survives_twenty_power_cuts(trial: Trial) -> Non
 
 def test_fifty_identical_submits_give_one_response_and_equal_receipts(trial: Trial) -> None:
     code, person = trial.cards[0]
-    walker, rng = Walker(trial.server.port), random.Random(3)  # noqa: S311
-    address = begin(walker, code)
+    rng = random.Random(3)  # noqa: S311
+    walker, address = begin(trial, code)
     while address.startswith("/q/"):
         _, address = answer_page(walker, address, rng)
     fields = filled(walker.get("/check").form("/check"), {}, ("go", "send"))
