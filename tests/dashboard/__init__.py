@@ -1,0 +1,1 @@
+"""The dashboards: what is shown to whom, and what never is."""

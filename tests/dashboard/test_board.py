@@ -1,0 +1,99 @@
+"""The response board: whole for evaluators, in steps for those who must not learn whether one person answered."""
+
+import re
+
+import pandas as pd
+import pytest
+from flask import Flask
+from sqlalchemy.orm import Session
+
+from evalapp.dashboard import board
+from evalapp.dashboard.board import Line
+from tests import make
+from tests.dashboard import crowd
+from tests.dashboard.test_pages import evaluator, rows_of, text_of
+
+
+def frame(people: int, answered: int, opened: int = 0) -> pd.DataFrame:
+    """One review's people at one wave."""
+    states = ["submitted"] * answered + ["open"] * opened
+    states += ["expected"] * (people - len(states))
+    return pd.DataFrame(
+        {
+            "site": "s", "site_name": "Northtown", "review": "r", "review_label": "Review 1",
+            "participant": [str(number) for number in range(people)], "role": "practitioner", "wave": "before", "state": states,
+        }
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("people", "answered", "opened", "shown", "why"),
+    [
+        (9, 5, 0, (None, None), "fewer than ten expected"),
+        (10, 4, 0, (0, 0), "four is shown as none"),
+        (10, 5, 0, (5, 5), "a step"),
+        (14, 9, 4, (10, 5), "opened and answered in steps"),
+        (30, 30, 0, (30, 30), "all"),
+    ],
+)
+def test_counts_come_in_steps_of_five_and_only_where_ten_are_expected(
+    people: int, answered: int, opened: int, shown: tuple[int | None, int | None], why: str
+) -> None:
+    assert board.lines(frame(people, answered, opened), "wave", whole=False) == [Line("Before", people, *shown)], why
+    whole = Line("Before", people, answered + opened, answered)
+    assert board.lines(frame(people, answered, opened), "wave", whole=True) == [whole]
+
+
+def test_ten_questionnaires_of_four_people_are_not_ten_people() -> None:
+    waves = [frame(4, 4).assign(wave=wave) for wave in ("before", "after", "month3")]
+    assert board.lines(pd.concat(waves), "site", whole=False) == [Line("Northtown", 12, None, None)]
+
+
+@pytest.mark.parametrize("by", list(board.BY))
+def test_the_lines_of_every_way_to_count_add_up_to_all_that_is_expected(app: Flask, session: Session, by: str) -> None:
+    crowd.people(session, crowd.trial(session))
+    rows = rows_of(evaluator(app, session), f"/dashboard/trial/responses.csv?by={by}")
+    assert rows[0][:4] == ["Group", "Expected", "Opened", "Answered"]
+    assert [sum(int(row[column]) for row in rows[1:]) for column in (1, 3)] == [48 * 3, 48 * 2]
+
+
+def test_the_board_narrows_by_links_alone(app: Flask, session: Session) -> None:
+    crowd.people(session, crowd.trial(session))
+    who = evaluator(app, session)
+    page = text_of(who, "/dashboard/trial/responses?by=site")
+    link = re.search(r'href="(/dashboard/trial/responses\?[^"]*wave=month3[^"]*)"', page)
+    assert link is not None
+    assert "48 of 48 questionnaires" in text_of(who, link.group(1).replace("&amp;", "&"))
+    assert who.get("/dashboard/trial/responses?by=name").status_code == 404
+    assert "Nobody is expected here" in text_of(who, "/dashboard/trial/responses?role=nobody")
+
+
+@pytest.mark.parametrize("role", ["coordinator", "admin"])
+def test_one_more_answer_changes_nothing_a_coordinator_sees(app: Flask, session: Session, role: str) -> None:
+    of = crowd.trial(session)
+    site = make.site(session, of)
+    places = [make.person(session, make.review(session, site, starts_on=crowd.LONG_AGO)) for _ in range(1)]
+    review = make.review(session, site, "Review 2", starts_on=crowd.LONG_AGO)
+    places = [make.person(session, review) for _ in range(12)]
+    for place in places[:6]:
+        crowd.answer(session, place, "before", BLG=50.0)
+    session.commit()
+    who = evaluator(app, session, role)
+    paths = [f"/dashboard/trial/responses{kind}?by={by}" for kind in ("", ".csv") for by in board.BY]
+    before = [who.get(path).get_data() for path in paths]
+    crowd.answer(session, places[6], "before", BLG=50.0)
+    session.commit()
+    assert [who.get(path).get_data() for path in paths] == before
+
+
+def test_a_coordinator_cannot_narrow_by_two_things_at_once(app: Flask, session: Session) -> None:
+    crowd.people(session, crowd.trial(session))
+    who = evaluator(app, session, "coordinator")
+    one = who.get("/dashboard/trial/responses.csv?by=review&wave=before").get_data()
+    assert who.get("/dashboard/trial/responses.csv?by=review&wave=before&role=practitioner").get_data() == one
+
+
+def test_with_nobody_expected_the_board_says_what_to_do(app: Flask, session: Session) -> None:
+    make.trial(session)
+    session.commit()
+    assert "Nobody is expected yet" in text_of(evaluator(app, session, "coordinator"), "/dashboard/trial/responses")
