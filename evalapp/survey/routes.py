@@ -316,7 +316,10 @@ def _typed_before() -> str | None:
     kept = _kept()
     if not kept:
         return None
-    typed = MultiDict(parse_qsl(kept["kept"], keep_blank_values=True, max_num_fields=1000))
+    try:
+        typed = MultiDict(parse_qsl(kept["kept"], keep_blank_values=True, max_num_fields=1000))
+    except ValueError:  # more fields than any page of ours has
+        return None
     number = int(kept["kept_at"].removeprefix("/q/"))
     visit, asked = _mine()
     found = journey.current(asked, visit, access.today())
