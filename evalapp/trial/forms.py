@@ -17,7 +17,7 @@ from wtforms import (
     ValidationError,
 )
 from wtforms.fields import SelectChoice
-from wtforms.validators import InputRequired, Length, NumberRange, Optional
+from wtforms.validators import DataRequired, InputRequired, Length, NumberRange, Optional
 
 from evalapp.models import ROLES, STAFF_ROLES
 from evalapp.nations import nations
@@ -98,7 +98,7 @@ class StaffForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
 
 class SignIn(StaffForm):
     email = EmailField(
-        "E-mail address", [InputRequired("Enter your e-mail address."), Length(max=254)], filters=[trimmed]
+        "E-mail address", [DataRequired("Enter your e-mail address."), Length(max=254)], filters=[trimmed]
     )
     password = PasswordField("Password", [InputRequired("Enter your password.")])
 
@@ -106,14 +106,14 @@ class SignIn(StaffForm):
 class Accept(StaffForm):
     invitation = StringField(
         "Invitation code",
-        [InputRequired("Enter the invitation code you were sent."), Length(max=200)],
+        [DataRequired("Enter the invitation code you were sent."), Length(max=200)],
         filters=[trimmed],
     )
     password = PasswordField("New password", [InputRequired("Choose a password.")])
 
 
 class Invite(StaffForm):
-    email = EmailField("E-mail address", [InputRequired("Enter the person's e-mail address.")], filters=[trimmed])
+    email = EmailField("E-mail address", [DataRequired("Enter the person's e-mail address.")], filters=[trimmed])
     role = RadioField(
         "What they do",
         [InputRequired("Choose what they do.")],
@@ -126,7 +126,7 @@ class NewRole(StaffForm):
 
 
 class NewTrial(StaffForm):
-    title = StringField("Title of the trial", [InputRequired("Enter a title."), Length(max=200)], filters=[trimmed])
+    title = StringField("Title of the trial", [DataRequired("Enter a title."), Length(max=200)], filters=[trimmed])
     design = RadioField(
         "How sites come to their arm",
         [InputRequired("Choose how sites come to their arm.")],
@@ -144,9 +144,7 @@ class NewTrial(StaffForm):
 
 
 class NewSite(StaffForm):
-    name = StringField(
-        "Name of the site", [InputRequired("Enter the site's name."), Length(max=120)], filters=[trimmed]
-    )
+    name = StringField("Name of the site", [DataRequired("Enter the site's name."), Length(max=120)], filters=[trimmed])
     nation = SelectField("Nation", choices=labelled((one.code, one.name) for one in nations().values()))
     joined_on = DateField("Day it joined (optional)", [Optional()])
 
@@ -154,7 +152,7 @@ class NewSite(StaffForm):
 class NewReview(StaffForm):
     """A review at one site; the kinds on offer are the site's nation's."""
 
-    label = StringField("Short name", [InputRequired("Enter a short name."), Length(max=80)], filters=[trimmed])
+    label = StringField("Short name", [DataRequired("Enter a short name."), Length(max=80)], filters=[trimmed])
     review_type = SelectField("Kind of review", choices=[])
     statutory = RadioField(
         "Is it required by law?",
@@ -190,9 +188,7 @@ class NewPeople(StaffForm):
 
 
 class KnownPerson(StaffForm):
-    person = StringField(
-        "Person number", [InputRequired("Enter the person number."), Length(max=40)], filters=[trimmed]
-    )
+    person = StringField("Person number", [DataRequired("Enter the person number."), Length(max=40)], filters=[trimmed])
     role = SelectField(
         "Role in this review",
         [InputRequired("Choose a role.")],
