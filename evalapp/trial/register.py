@@ -35,11 +35,12 @@ class NewCard:
 
 
 def start_trial(session: Session, title: str, design: str, planned_sites: int, *, actor: str, now: datetime) -> Trial:
-    """A trial with the usual two arms and waves; NotAccepted when the title is taken."""
+    """A trial with the usual two arms, waves and plan; NotAccepted when the title is taken."""
     slug = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")[:40].strip("-") or "trial"
     if session.scalar(select(Trial.id).where(Trial.slug == slug)) is not None:
         raise NotAccepted("There is a trial with this title already.")
-    trial = roster.add_trial(session, slug, title, design=design, planned_sites=planned_sites)
+    plan = roster.usual_plan(design=design, planned_sites=planned_sites)
+    trial = roster.add_trial(session, slug, title, design=design, planned_sites=planned_sites, plan=plan)
     audit.record(session, actor, "trial started", f"trial {trial.id}", now=now, design=design)
     return trial
 

@@ -8,6 +8,7 @@ from flask import Flask
 from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
+from analysis.plan import Plan
 from evalapp import audit, responses
 from evalapp.codes import proves, read_code
 from evalapp.models import Allocation, Arm, Assignment, Audit, Card, Membership, Person, Review, Site, Trial
@@ -64,6 +65,7 @@ def test_a_trial_can_be_set_up_from_nothing_to_cards(app: Flask, session: Sessio
     trial = session.scalars(select(Trial)).one()
     session.commit()
     assert (trial.slug, trial.planned_sites, trial.kind) == ("reviews-that-learn", 24, "live")
+    assert Plan.from_dict(trial.plan).planned_sites == 24
     assert "no sites yet" in admin.get("/staff/sites").get_data(as_text=True)
     admin.fill(f"/staff/trials/{trial.id}/sites/new", {"name": "Northtown", "nation": "wales", "joined_on": ""})
     site = session.scalars(select(Site)).one()
