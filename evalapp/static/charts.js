@@ -35,9 +35,9 @@
     return Boolean(line && (line.saveData || /2g|3g/.test(line.effectiveType || "")));
   }
 
-  // A drawing inside a closed <details> has no size: it is left to the server's SVG until it is seen.
+  // A drawing inside a closed <details> stays the server's until it is seen.
   async function take(stage) {
-    if (stage.dataset.taken || !stage.clientWidth) return;
+    if (stage.dataset.taken || !stage.checkVisibility()) return;
     stage.dataset.taken = "yes";
     const live = document.createElement("div");
     live.className = "chart-live";

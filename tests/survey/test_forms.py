@@ -1,5 +1,6 @@
 """From what stands in the boxes to what is stored: whole for every kind of question, and never wrong."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -178,3 +179,11 @@ def test_hostile_texts_in_every_box_of_every_page_are_a_page_and_never_a_fault(w
     assert set(stored) >= {"agree", "one", "amount", "line"}
     for code, one in stored.items():
         assert one == BLANK or accepted(EVERY_KIND.item(code), one.value)
+
+
+def test_every_picture_a_questionnaire_may_name_is_drawn() -> None:
+    import evalapp.survey
+    from instruments import PICTURES
+
+    folder = Path(evalapp.survey.__file__).parent / "templates" / "survey" / "pictures"
+    assert {path.stem for path in folder.glob("*.svg")} == set(PICTURES)
