@@ -40,7 +40,7 @@ WAVE_PHRASES = {
 METHOD_NAMES = {
     "lmm_kenward_roger": "Mixed model with Kenward–Roger",
     "lmm_satterthwaite": "Mixed model with Satterthwaite",
-    "cluster_summary": "Comparison of site means (cluster-summary t)",
+    "cluster_summary": "Site means, cluster-summary t",
     "cr1s": "Least squares, cluster-robust CR1",
     "cr2": "Least squares, cluster-robust CR2",
     "cr3": "Least squares, cluster-robust CR3",

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 # Roles as a funder sees them: groups large enough to be spoken of.
 GROUPS: dict[str, tuple[str, frozenset[str]]] = {
     "practitioners": (
-        "Practitioners and managers",
+        "Professionals",
         frozenset({"practitioner", "manager", "leader", "facilitator", "observer"}),
     ),
     "parents": ("Parents and carers", frozenset({"parent"})),

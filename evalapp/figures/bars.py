@@ -24,6 +24,7 @@ from evalapp.figures.drawing import (
     patterns,
     percent,
     px,
+    short,
     tag,
     words,
 )
@@ -87,7 +88,7 @@ class Bars:
         notes = []
         for bar in self.bars:
             lift = (36, 18) if self._stacked() else (18, 18)
-            notes.append(note(bar.label, (0, place[bar]), end="left", lift=lift[0]))
+            notes.append(note(short(bar.label), (0, place[bar]), end="left", lift=lift[0]))
             side = (0, "left") if self._stacked() else (1, "right")
             notes.append(note(self._said(bar), (side[0], place[bar]), end=side[1], lift=lift[1]))
         return {
@@ -155,7 +156,7 @@ class Bars:
             font_weight=700 if bar.answered is not None else 400,
             fill=SOFT if bar.answered is None else TREATMENT.colour,
         )
-        parts = [words(bar.label, "0", top + 16), said]
+        parts = [words(short(bar.label), "0", top + 16), said]
         line = top + self._row_height() - 22
         track = {"y": px(line), "height": 12}
         parts.append(tag("rect", x=0, width="100%", fill=PAPER, stroke=LINE, stroke_width=1.5, rx=3, **track))

@@ -19,6 +19,7 @@ from evalapp.figures.drawing import (
     across,
     at,
     axis,
+    error_bar,
     fill,
     frame,
     interval,
@@ -94,15 +95,35 @@ class Distribution:
                     "hoverinfo": "text",
                 }
             )
+            if isinstance(panel.mean, Estimate):
+                traces.append(
+                    {
+                        "type": "scatter",
+                        "mode": "markers",
+                        "name": f"{panel.label}: mean",
+                        "showlegend": False,
+                        "x": [panel.mean.value],
+                        "y": [-0.1 * self._tallest()],
+                        "yaxis": f"y{index + 1}" if index else "y",
+                        "error_x": error_bar([panel.mean], panel.look),
+                        "marker": {"symbol": panel.look.symbol, "size": 10, "color": panel.look.colour},
+                        "text": [f"{panel.label}: mean {interval(panel.mean)}"],
+                        "hoverinfo": "text",
+                    }
+                )
             top = 1 - share * index
             axes[f"yaxis{index + 1}" if index else "yaxis"] = axis(
                 domain=[top - share * 0.82, top - share * 0.14],
-                range=[0, self._tallest()],
+                range=[-0.2 * self._tallest(), 1.05 * self._tallest()],
                 title="people",
                 nticks=4,
             )
         spare = (self.edges[-1] - self.edges[0]) * 0.05
-        across_axis = axis(range=[self.edges[0] - spare, self.edges[-1] + spare], title=self.unit)
+        across_axis = axis(
+            range=[self.edges[0] - spare, self.edges[-1] + spare],
+            title=self.unit,
+            anchor=f"y{len(self.panels)}" if len(self.panels) > 1 else "y",
+        )
         height = PANEL * len(self.panels) + 44
         return {"data": traces, "layout": layout(height, xaxis=across_axis, **axes)}
 

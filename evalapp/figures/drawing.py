@@ -14,7 +14,8 @@ INK, SOFT, LINE, PAPER = "#16262b", "#47595f", "#d9e0e0", "#ffffff"
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', sans-serif"
 # Figures have no viewBox: what lies across is a share of the width, what stands up is in pixels. So text is as large
 # on a telephone as on a desk, and nothing is ever squeezed.
-EDGE = 4.0  # % of the width kept free at either end of an axis
+LONGEST = 36  # letters of a label on one line of a narrow telephone
+EDGE = 5.5  # % of the width kept free at either end of an axis
 
 
 @dataclass(frozen=True)
@@ -121,6 +122,11 @@ def tag(name: str, *inside: str, **attributes: Any) -> Markup:
 
 def words(text: str, x: str, y: float, **attributes: Any) -> Markup:
     return tag("text", text, x=x, y=px(y), **({"fill": INK, "font_size": 14} | attributes))
+
+
+def short(text: str) -> str:
+    """A label that fits a narrow telephone; the description and the table have it whole."""
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1].rstrip()}…"
 
 
 def at(x: str, *inside: str) -> Markup:

@@ -8,6 +8,7 @@ from typing import Any
 from markupsafe import Markup
 
 from evalapp.figures.drawing import (
+    EDGE,
     INK,
     LINE,
     POOLED,
@@ -30,6 +31,7 @@ from evalapp.figures.drawing import (
     note,
     patterns,
     px,
+    short,
     tag,
     ticks_across,
     words,
@@ -126,10 +128,10 @@ class Forest:
             text = interval(row.value, self.decimals) if isinstance(row.value, Estimate) else row.value.reason
             weight = {"weight": 700 if row.overall else 400}
             if self._stacked() or isinstance(row.value, Missing):
-                notes.append(note(row.label, (0, y), end="left", lift=36, **weight))
+                notes.append(note(short(row.label), (0, y), end="left", lift=36, **weight))
                 notes.append(note(text, (0, y), end="left", lift=17, color=row.look.colour, **weight))
             else:
-                notes.append(note(row.label, (0, y), end="left", lift=16, **weight))
+                notes.append(note(short(row.label), (0, y), end="left", lift=16, **weight))
                 notes.append(note(text, (1, y), end="right", lift=16, **weight))
             if isinstance(row.value, Estimate):
                 traces.append(
@@ -221,9 +223,9 @@ class Forest:
 
     def _row(self, row: Row, top: float, low: float, high: float) -> Markup:
         weight = 700 if row.overall else 400
-        label = words(row.label, "0", top + 17, font_weight=weight)
+        label = words(short(row.label), "0", top + 17, font_weight=weight)
         if isinstance(row.value, Missing):
-            return label + words(row.value.reason, "0", top + 34, fill=SOFT, font_size=13)
+            return label + words(short(row.value.reason), "0", top + 34, fill=SOFT, font_size=13)
         if self._stacked():
             said = words(interval(row.value, self.decimals), "0", top + 36, font_weight=weight, fill=row.look.colour)
         else:
@@ -254,7 +256,7 @@ class Forest:
         if self.band is None:
             return Markup("")
         reach = min(self.band.reach, high)
-        width = (100 - 8) * 2 * reach / (high - low)
+        width = (100 - 2 * EDGE) * 2 * reach / (high - low)
         return tag("rect", x=across(-reach, low, high), y=px(top), width=f"{width:.3f}%", height=px(bottom - top),
                    fill=f"url(#{name}-stripes)", opacity="0.45")  # fmt: skip
 

@@ -24,6 +24,7 @@ from evalapp.figures.drawing import (
     layout,
     legend,
     marker,
+    note,
     number,
     percent,
     px,
@@ -92,13 +93,10 @@ class Profile:
             tickangle=0,
             tickfont={"size": 12},
         )
-        shown = [f"{number(tick)} {self.unit}" if tick == self.high else number(tick) for tick in self._ticks()]
+        notes = [note(self._tick_words(tick), (0, tick), end="left", lift=9, color=SOFT) for tick in self._ticks()]
         spare = (self.high - self.low) * 0.1  # for the words on the uppermost line
-        up = axis(
-            range=[self.low, self.high + spare], tickvals=self._ticks(), ticktext=shown,
-            ticklabelposition="inside top", tickfont={"size": 13, "color": SOFT},
-        )  # fmt: skip
-        return {"data": traces, "layout": layout(PLOT + 84, xaxis=across, yaxis=up)}
+        up = axis(range=[self.low, self.high + spare], tickvals=self._ticks(), showticklabels=False)
+        return {"data": traces, "layout": layout(PLOT + 84, xaxis=across, yaxis=up, annotations=notes)}
 
     def table(self) -> Table:
         rows: list[tuple[Cell, ...]] = []
@@ -134,13 +132,16 @@ class Profile:
     def _ticks(self) -> list[float]:
         return [self.low + (self.high - self.low) * step / 4 for step in range(5)]
 
+    def _tick_words(self, tick: float) -> str:
+        """A line of the grid says its number; the uppermost says of what, too."""
+        return f"{number(tick)} {self.unit}" if tick == self.high else number(tick)
+
     def _grid(self, top: float) -> Markup:
         parts = []
         for tick in self._ticks():
             y = self._y(tick, top)
             parts.append(tag("line", x1=0, x2="100%", y1=px(y), y2=px(y), stroke=LINE, stroke_width=1))
-            label = f"{number(tick)} {self.unit}" if tick == self.high else number(tick)
-            parts.append(words(label, "0", y - 4, fill=SOFT, font_size=13))
+            parts.append(words(self._tick_words(tick), "0", y - 4, fill=SOFT, font_size=13))
         return Markup("").join(parts)
 
     def _lines(self, index: int, top: float) -> Markup:

@@ -41,7 +41,7 @@ def test_a_release_shows_both_arms_their_difference_and_people_in_ten(session: S
     assert blame["comparison"]["low"] <= blame["comparison"]["estimate"] <= blame["comparison"]["high"]
     assert blame["comparison"]["sentence"].startswith("Freedom from blame")
     assert content["parts"]["recruitment/practitioners"] == {
-        "label": "Practitioners and managers",
+        "label": "Professionals",
         "count": 50,
         "target": 100,
     }
