@@ -25,7 +25,8 @@ def nations() -> dict[str, Nation]:
     """Every nation by its code, in the order of the file. TypeError when an entry lacks a term or has one too many."""
     found = tomllib.loads(TERMS.read_text(encoding="utf-8"))
     return {
-        code: Nation(code=code, **{**terms, "review_types": tuple(terms["review_types"])}) for code, terms in found.items()
+        code: Nation(code=code, **{**terms, "review_types": tuple(terms["review_types"])})
+        for code, terms in found.items()
     }
 
 
