@@ -92,7 +92,8 @@ def begin(
 
     Raises NotOpen outside the window, AlreadyAnswered after a submit or a "no".
     """
-    assignment = session.get_one(Assignment, assignment_id)
+    # Held, so that two yeses at one moment begin one response: there is no row of it to lock yet.
+    assignment = session.get_one(Assignment, assignment_id, with_for_update={"key_share": True})
     found = _locked(session, _OF_ASSIGNMENT, assignment=assignment_id)
     if found is not None:
         if found.state != "open":
