@@ -34,7 +34,7 @@ def funder(slug: str | None) -> Page:
         "dashboard/funder.html", trial=trial, content=content, published=_day(content["published_on"]),
         opens=_day(content["opens_on"]), found=found, chart_of=drawn,
         recruitment=release_pictures.recruitment(content), response=release_pictures.response(content),
-        differences=release_pictures.differences(content),
+        differences=release_pictures.differences(content), own_scales=release_pictures.has_own_scales(content),
     )  # fmt: skip
 
 

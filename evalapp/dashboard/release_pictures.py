@@ -53,6 +53,11 @@ def parts(content: Part, kind: str) -> list[tuple[str, Part]]:
     return [(key, content["parts"][key]) for key in content["order"] if key.startswith(f"{kind}/")]
 
 
+def has_own_scales(content: Part) -> bool:
+    """Whether any outcome is one of the project's own 0–100 scales; a measure brought in from a file is not."""
+    return any(one["scale"] != "MEASURE" for _, one in parts(content, "outcome"))
+
+
 def recruitment(content: Part) -> Shown | None:
     found = parts(content, "recruitment")
     if not found:

@@ -2,10 +2,13 @@
 
 import csv
 import io
+import json
 import re
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from flask import Flask
 from sqlalchemy import select
@@ -16,14 +19,18 @@ from analysis.results import Effect
 from evalapp import findings
 from evalapp.dashboard.page import csv_of, safe
 from evalapp.dashboard.pictures import number, p_value
+from evalapp.exchange import trial_file
 from evalapp.figures import Table
 from evalapp.findings import Measured
 from evalapp.models import Release, Trial
+from evalapp.vault import Vault
 from tests import make
 from tests.conftest import NOW
 from tests.dashboard import crowd
 from tests.security import visitors
 from tests.security.visitors import Browser
+
+REFERENCES = Path(__file__).parents[1] / "references"
 
 
 def evaluator(app: Flask, session: Session, role: str = "evaluator") -> Browser:
@@ -73,6 +80,28 @@ def test_the_outcome_s_page_says_what_the_analysis_says(app: Flask, session: Ses
     assert "Pre-specified" in page
     assert "complete cases" in page
     assert "New scale, not yet validated" in page
+
+
+def test_a_trial_brought_in_from_a_file_shows_what_r_says_of_the_file(
+    app: Flask, session: Session, vault: Vault
+) -> None:
+    table = pd.read_csv(REFERENCES / "eight_sites_zero_variance.csv")
+    said = json.loads((REFERENCES / "eight_sites_zero_variance.json").read_text())["cluster_summary"]
+    columns = {name: name for name in ("site", "review", "participant", "arm", "baseline", "outcome")}
+    about = trial_file.Described(slug="file", title="From a file", label="Knowledge", treatment="1", planned_sites=8)
+    trial_file.bring_in(session, table, columns, about, vault=vault, now=NOW)
+    session.commit()
+    who = evaluator(app, session)
+    row = rows_of(who, "/dashboard/file/outcomes/outcome/difference.csv")[1]
+    assert [float(cell) for cell in row[1:4]] == pytest.approx([said["estimate"], *said["ci"]], rel=1e-6)
+    page = text_of(who, "/dashboard/file/outcomes/outcome")
+    assert "Site means, cluster-summary t" in page
+    assert "New scale" not in page  # the file's own measure, of which nothing is known here
+    who.fill("/dashboard/file/releases", {})
+    funder = text_of(evaluator(app, session, "funder"), "/funder/file")
+    assert "Knowledge" in funder
+    for untrue in ("points out of 100", "0 to 100", "not yet validated"):
+        assert untrue not in funder
 
 
 def test_the_primary_stands_first_and_the_other_methods_are_folded_below(app: Flask, session: Session) -> None:
