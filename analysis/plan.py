@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, get_args
 
 from analysis.errors import BadData
-from analysis.question import DESIGNS, METHODS, Design
+from analysis.question import DESIGNS, Design
 
 Role = Literal["practitioner", "manager", "leader", "parent", "young_person", "facilitator", "observer"]
 ROLES: tuple[Role, ...] = get_args(Role)
@@ -70,39 +70,35 @@ class Outcome:
 class Plan:
     """What was decided before the answers were seen.
 
-    planned_sites : sites with follow-up foreseen, which chooses the primary method unless `method` names it.
+    planned_sites : sites with follow-up foreseen, which chooses the primary method; None makes every result exploratory.
     alpha : two-sided.    level : of intervals.    seed : of anything drawn.
     """
 
     design: Design
-    planned_sites: int
+    planned_sites: int | None
     alpha: float
     level: float
     seed: int
     outcomes: tuple[Outcome, ...]
-    method: str | None = None
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Plan":
         """Read a plan; BadData names the key that is missing, unknown or wrong."""
-        _known_keys(cls, values, "plan", optional={"method", "alpha", "level", "seed"})
+        _known_keys(cls, values, "plan", optional={"planned_sites", "alpha", "level", "seed"})
         design = values["design"]
         if design not in DESIGNS:
             raise BadData(f'plan.design: "{design}" is not a design; choose from {", ".join(DESIGNS)}')
-        method = _optional_text(values, "method", "plan")
-        if method is not None and method not in METHODS:
-            raise BadData(f'plan.method: "{method}" is not a method; choose from {", ".join(METHODS)}')
+        foreseen = values.get("planned_sites")
         outcomes = tuple(
             Outcome.from_dict(outcome, f"outcomes[{k}]") for k, outcome in enumerate(_list(values, "outcomes", "plan"))
         )
         plan = cls(
             design=design,
-            planned_sites=_whole(values, "planned_sites", at_least=2),
+            planned_sites=None if foreseen is None else _whole(values, "planned_sites", at_least=2),
             alpha=_number({"alpha": 0.05, **values}, "alpha", "plan"),
             level=_number({"level": 0.95, **values}, "level", "plan"),
             seed=_whole({"seed": 1, **values}, "seed", at_least=0),
             outcomes=outcomes,
-            method=method,
         )
         if not 0 < plan.alpha <= 0.5:
             raise BadData(f"plan.alpha: {plan.alpha:g} is not a proportion above 0 and up to 0.5")

@@ -230,14 +230,14 @@ def answer(session: Session, trial: Trial, plan: Plan, how: Measured, table: pd.
     if not isinstance(effect, Effect):
         reason = effect.reason if isinstance(effect, NotEstimable) else found.primary.reason
         return Answer(found, None, reason, None, "")
-    said = verdict(effect, how, plan.planned_sites)
+    said = verdict(effect, how, plan.planned_sites or sum(found.counts.sites))
     return Answer(found, effect, "", said, sentence(said, effect, how, plan.design))
 
 
-def verdict(effect: Effect, how: Measured, planned_sites: int) -> Verdict:
+def verdict(effect: Effect, how: Measured, sites: int) -> Verdict:
     """What the plan's rule says of an interval. Fewer than six sites are described, whatever the interval."""
     low, high = effect.ci
-    if planned_sites < 6 or low is None or high is None:
+    if sites < 6 or low is None or high is None:
         return "described"
     reach = how.outcome.smallest_worthwhile
     if reach is not None and -reach < low and high < reach:
@@ -251,18 +251,23 @@ def sentence(said: Verdict, effect: Effect, how: Measured, design: str) -> str:
     """The finding in words fixed beforehand."""
     name, (_, treatment), (_, control) = how.outcome.label, *how.arms
     low, high = effect.ci
-    size = f"{_number(abs(effect.estimate))} {how.unit}"
-    span = f"somewhere from {_number(low)} to {_number(high)}" if low is not None and high is not None else ""
+    places = 1 if how.is_percent else 2
+    size = f"{_number(abs(effect.estimate), places)} {how.unit}"
+    span = (
+        f"somewhere from {_number(low, places)} to {_number(high, places)}"
+        if low is not None and high is not None
+        else ""
+    )
     when = WAVE_PHRASES[how.outcome.wave]
     if said == "described":
         words = (
-            f"{name} differed by {_signed(effect.estimate)} {how.unit} between the groups ({span}). With so few sites "
+            f"{name} differed by {_signed(effect.estimate, places)} {how.unit} between the groups ({span}). With so few sites "
             "this is described, and nothing is concluded from it."
         )
     elif said == "too_small":
         words = (
             f"{name}: any difference between the groups {when} is too small to matter. It lies {span} points, within "
-            f"the {_number(how.outcome.smallest_worthwhile or 0)} points either way that the plan set."
+            f"the {_number(how.outcome.smallest_worthwhile or 0, places)} points either way that the plan set."
         )
     elif said == "cannot_tell":
         words = (
@@ -275,20 +280,20 @@ def sentence(said: Verdict, effect: Effect, how: Measured, design: str) -> str:
         near, far = sorted(abs(end) for end in (low or 0.0, high or 0.0))
         words = (
             f"{name} was {direction}, which is {good}, in the {treatment} group than in the {control} group {when}: "
-            f"by {size} (somewhere from {_number(near)} to {_number(far)})."
+            f"by {size} (somewhere from {_number(near, places)} to {_number(far, places)})."
         )
     if design == "nonrandomised" and said in {"benefit", "harm"}:
         words += " Sites were not allocated by chance, so this is an association and may have other causes."
     return words
 
 
-def _number(value: float) -> str:
-    text = f"{value:.1f}".removesuffix(".0")
-    return text.replace("-0", "0") if float(text) == 0 else text.replace("-", "−")
+def _number(value: float, places: int) -> str:
+    text = f"{value:.{places}f}".removesuffix(f".{'0' * places}")
+    return text.lstrip("-") if float(text) == 0 else text.replace("-", "−")
 
 
-def _signed(value: float) -> str:
-    return _number(value) if value <= 0 else f"+{_number(value)}"
+def _signed(value: float, places: int) -> str:
+    return _number(value, places) if value <= 0 else f"+{_number(value, places)}"
 
 
 def _too_little(table: pd.DataFrame, how: Measured) -> str:

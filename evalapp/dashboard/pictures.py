@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from evalapp import findings
-from evalapp.figures import Band, Distribution, Estimate, Forest, Missing, Panel, Profile, Row, Series
-from evalapp.figures.drawing import CONTROL, LOOKS, POOLED, TREATMENT, Value
+from evalapp.figures import Band, Distribution, Estimate, Forest, Missing, Panel, Profile, Row, Series, Table
+from evalapp.figures.drawing import CONTROL, LOOKS, POOLED, TREATMENT, Cell, Value
 from evalapp.findings import METHOD_NAMES, WAVE_NAMES, Answer, Measured
 
 if TYPE_CHECKING:
@@ -136,10 +136,11 @@ def facts(found: Answer, how: Measured) -> list[tuple[str, str]]:
     comparison, effect = found.comparison, found.effect
     if comparison is None or effect is None:
         return []
+    places = _places(how)
     listed = [
-        ("Difference", f"{number(effect.estimate, 2)} {how.unit}"),
-        (f"{100 * comparison.level:g} % interval", _span(effect.ci)),
-        ("Standard error", number(effect.se, 2)),
+        ("Difference", f"{number(effect.estimate, places)} {how.unit}"),
+        (f"{100 * comparison.level:g} % interval", _span(effect.ci, places)),
+        ("Standard error", number(effect.se, places + 1)),
         ("Degrees of freedom", number(effect.df, 1)),
         ("p", p_value(effect.p)),
         ("Method", METHOD_NAMES[comparison.primary.method or ""]),
@@ -168,14 +169,35 @@ def people_counted(found: Answer, how: Measured) -> list[tuple[str, int, int | N
     ]
 
 
-def other_methods(found: Comparison) -> list[tuple[str, str, str, str, str]]:
+def method_table(found: Comparison) -> Table:
+    """Every method at full precision, those that gave no number with the reason."""
+    from analysis.results import NotEstimable  # noqa: PLC0415  (as above)
+
+    head = (
+        "Method", "Decides", "Difference", "Standard error", "Degrees of freedom", "Statistic", "p", "Interval from",
+        "Interval to", "Why there is no number",
+    )  # fmt: skip
+    rows: list[tuple[Cell, ...]] = []
+    for name, label in METHOD_NAMES.items():
+        result = found.methods.get(name)
+        decides = "yes" if name == found.primary.method else "no"
+        if isinstance(result, NotEstimable):
+            rows.append((label, decides, *(None,) * 7, result.reason))
+        elif result is not None:
+            parts = (getattr(result, part, None) for part in ("estimate", "se", "df", "statistic", "p"))
+            rows.append((label, decides, *parts, *result.ci, None))
+    return Table(head, tuple(rows))
+
+
+def other_methods(found: Comparison, how: Measured) -> list[tuple[str, str, str, str, str]]:
     """(method, estimate, interval, df, p) of every method that gave a number, but for the one that decides."""
-    rows = []
+    rows, places = [], _places(how)
     for name, result in estimated(found).items():
         if name != found.primary.method:
             df = getattr(result, "df", None)  # a randomisation test has none
             said_df = "" if df is None else number(df, 1)
-            rows.append((METHOD_NAMES[name], number(result.estimate, 2), _span(result.ci), said_df, p_value(result.p)))
+            span = _span(result.ci, places)
+            rows.append((METHOD_NAMES[name], number(result.estimate, places), span, said_df, p_value(result.p)))
     return rows
 
 
@@ -192,7 +214,13 @@ def number(value: float, decimals: int) -> str:
 
 
 def p_value(p: float) -> str:
-    return "below 0.001" if p < 0.001 else f"{p:.3f}"
+    """Three decimals, or two figures where that says more."""
+    return "below 0.0001" if p < 0.0001 else f"{p:.2g}" if p < 0.01 else f"{p:.3f}"
+
+
+def _places(how: Measured) -> int:
+    """Decimals of a difference: hundredths of a point out of 100, thousandths of a measure on its own scale."""
+    return 2 if how.is_percent else 3
 
 
 def _span(ends: Interval, decimals: int = 2) -> str:

@@ -109,7 +109,7 @@ def outcome(slug: str, code: str) -> Page:
         by_arm=found is not None, opens=_opens(trial), found=found, phrases=findings.WAVE_PHRASES,
         facts=pictures.facts(found, how) if found else [],
         counted=pictures.people_counted(found, how) if found else [],
-        others=pictures.other_methods(comparison) if comparison else [],
+        others=pictures.other_methods(comparison, how) if comparison else [],
         weights=_weights(comparison), warnings=_warnings(comparison), excluded=_excluded(comparison),
     )  # fmt: skip
 
@@ -117,10 +117,13 @@ def outcome(slug: str, code: str) -> Page:
 @pages.get("/dashboard/<slug>/outcomes/<code>/<name>.csv")
 @requires(Permission.SEE_RESULTS)
 def outcome_csv(slug: str, code: str, name: str) -> Page:
-    found = _figures(_look(trial_of(slug), code)).get(name)
-    if found is None:
+    view = _look(trial_of(slug), code)
+    figure = _figures(view).get(name)
+    if figure is None:
         abort(404)
-    return csv_of(found[1].table(), f"{slug}-{code}-{name}")
+    comparison = view.found.comparison if view.found else None
+    table = pictures.method_table(comparison) if name == "methods" and comparison else figure[1].table()
+    return csv_of(table, f"{slug}-{code}-{name}")
 
 
 @pages.get("/dashboard/releases", defaults={"slug": None}, endpoint="releases")

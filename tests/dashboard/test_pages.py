@@ -176,7 +176,7 @@ def test_what_cannot_be_compared_says_why_in_a_sentence(app: Flask, session: Ses
 
 def test_a_trial_without_a_plan_and_a_plan_with_a_fault_say_so(app: Flask, session: Session) -> None:
     make.trial(session, "plain")
-    make.trial(session, "faulty", plan={**crowd.PLAN, "planned_sites": None})
+    make.trial(session, "faulty", plan={**crowd.PLAN, "planned_sites": 1})
     session.commit()
     who = evaluator(app, session)
     assert "No plan yet" in text_of(who, "/dashboard/plain/outcomes")
