@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.results import Floats
+from analysis.results import Codes, Floats
 
 # Share of a column's variance below which earlier columns are taken to determine it.
 _ALIASED = 1e-10
@@ -97,3 +97,15 @@ def _independent(columns: Floats, constant: np.typing.NDArray[np.bool_]) -> list
                 continue
         kept.append(j)
     return kept
+
+
+def site_means(values: Floats, site: Codes) -> Floats:
+    """Unweighted means by site, (N,) values and codes 0…S−1 to (S,).
+
+    Means that differ by no more than the rounding of their sums are made equal: a difference of 1e-16 between
+    sites that are alike would otherwise be tested as if it were one.
+    """
+    means = np.bincount(site, weights=values) / np.bincount(site)
+    if float(np.ptp(means)) <= 1e-13 * float(np.abs(values).max(initial=0.0)):
+        means = np.full_like(means, float(means.mean()))
+    return means

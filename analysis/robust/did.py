@@ -6,7 +6,7 @@ each site is one observation, so its CR2 is HC2, and unequal variances in the ar
 
 import numpy as np
 
-from analysis.model_matrix import model_matrix
+from analysis.model_matrix import model_matrix, site_means
 from analysis.results import Codes, Effect, Floats, NotEstimable
 from analysis.robust.cluster_robust import cluster_robust, site_scores
 
@@ -25,8 +25,7 @@ def did(
     site_arm : (S,) 1 for treatment.    site_stratum : (S,) allocation strata or matched pairs, entered as
     columns. Every site weighs the same, whatever its number of people.
     """
-    means = np.bincount(site, weights=change) / np.bincount(site)
-    return site_difference(means, site_arm, site_stratum, level)
+    return site_difference(site_means(change, site), site_arm, site_stratum, level)
 
 
 def site_difference(

@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from analysis.model_matrix import NOTHING_LEFT, ModelMatrix, model_matrix
+from analysis.model_matrix import NOTHING_LEFT, ModelMatrix, model_matrix, site_means
 from analysis.results import Codes, Effect, Floats, NotEstimable, t_effect
 from analysis.robust.did import stratum_columns
 
@@ -24,7 +24,7 @@ def site_residual_means(matrix: ModelMatrix, site: Codes) -> Floats:
     """
     x, y = matrix.columns[:, :-1], matrix.columns[:, -1]
     residuals = (y - x @ np.linalg.solve(x.T @ x, x.T @ y)) * matrix.scale[-1]
-    return np.bincount(site, weights=residuals) / np.bincount(site)
+    return site_means(residuals, site)
 
 
 def cluster_summary(

@@ -197,7 +197,7 @@ def test_no_change_is_drawn_where_the_questions_ask_about_something_else(session
                     session, make.review(session, site, f"R{label}", starts_on=crowd.LONG_AGO), "parent"
                 )
                 crowd.answer(session, place, "before", AFF=40.0)
-                crowd.answer(session, place, "after", AFF=50.0 + 5 * label)
+                crowd.answer(session, place, "after", AFF=50.0 + 5 * label + 3 * number)
     session.commit()
     affirmed = published(session, of)["parts"]["outcome/affirmed"]
     assert affirmed["waves"] == ["Just after"]
