@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -16,6 +16,7 @@ from evalapp.models import (
     Assignment,
     Card,
     Membership,
+    ParticipantSession,
     Person,
     Review,
     Site,
@@ -167,7 +168,11 @@ def questionnaires(role: str, wave: str, review: Review) -> tuple[Instrument, ..
 
 
 def issue_card(session: Session, person_id: str, *, vault: Vault, actor: str, now: datetime) -> Code:
-    """A new code for a person; any earlier card of theirs stops working. The code is returned once and never kept."""
+    """A new code for a person; any earlier card of theirs stops working, and visits opened with it end.
+
+    The code is returned once and never kept.
+    """
+    session.execute(delete(ParticipantSession).where(ParticipantSession.person_id == person_id))
     for card in session.scalars(select(Card).where(Card.person_id == person_id, Card.revoked_at.is_(None))):
         card.revoked_at = now
     while True:

@@ -37,3 +37,32 @@ def test_the_record_refuses_a_change(session: Session, change: str) -> None:
 
 def test_the_database_keeps_what_it_acknowledges(engine: Engine) -> None:
     assert db.undurable(engine) is None
+
+
+def test_postgresql_refuses_to_empty_the_record(postgresql: str) -> None:
+    made = db.make_engine(postgresql)
+    with pytest.raises(DBAPIError, match="append-only"), made.begin() as connection:
+        connection.execute(text("TRUNCATE audit"))
+    made.dispose()
+
+
+def test_the_migration_can_be_taken_back_and_run_again(database_url: str) -> None:
+    from alembic import command
+
+    if database_url.startswith("postgresql"):
+        database_url = database_url.replace("/postgres", "/again")
+        made = db.make_engine(database_url.replace("/again", "/postgres"))
+        with made.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.execute(text("DROP DATABASE IF EXISTS again"))
+            connection.execute(text("CREATE DATABASE again"))
+        made.dispose()
+    engine = db.make_engine(database_url)
+    schema.upgrade(engine)
+    with engine.begin() as connection:
+        config = schema._config()
+        config.attributes["connection"] = connection
+        command.downgrade(config, "base")
+    assert schema.behind(engine) is not None
+    schema.upgrade(engine)
+    assert schema.behind(engine) is None
+    engine.dispose()

@@ -1,4 +1,4 @@
-"""Numbers to ring, nation by nation, as data: checked against the organisations' own pages; they are not ours to translate."""
+"""Numbers to ring, nation by nation, as data: the organisations' own names for themselves are not ours to translate."""
 
 from dataclasses import dataclass
 

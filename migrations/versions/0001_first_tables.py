@@ -415,6 +415,10 @@ def _refuse_changes() -> None:
                 f"CREATE TRIGGER {table}_append_only BEFORE UPDATE OR DELETE ON {table} "
                 "FOR EACH ROW EXECUTE FUNCTION refuse_change()"
             )
+            op.execute(
+                f"CREATE TRIGGER {table}_no_truncate BEFORE TRUNCATE ON {table} "
+                "FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"
+            )
             continue
         for change in ("UPDATE", "DELETE"):
             op.execute(
@@ -427,6 +431,7 @@ def _allow_changes() -> None:
     for table in APPEND_ONLY:
         if op.get_bind().dialect.name == "postgresql":
             op.execute(f"DROP TRIGGER {table}_append_only ON {table}")
+            op.execute(f"DROP TRIGGER {table}_no_truncate ON {table}")
             continue
         for change in ("update", "delete"):
             op.execute(f"DROP TRIGGER {table}_no_{change}")
