@@ -1,0 +1,65 @@
+"""Takes the README's pictures from a demonstration of the real product: `make pictures`."""
+
+import json
+import tempfile
+from pathlib import Path
+
+from click.testing import CliRunner
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from evalapp.cli import main
+from tests.journeys.conftest import CHROMIUM
+from tests.servers import Server
+
+TARGET = Path(__file__).parent.parent / "docs" / "pictures"
+
+
+def phone(browser: Browser, server: Server, code: str) -> None:
+    page = browser.new_page(
+        java_script_enabled=False, viewport={"width": 360, "height": 740}, base_url=server.base_url, device_scale_factor=2
+    )
+    page.goto("/")
+    page.get_by_role("textbox").fill(code)
+    for _ in range(2):
+        page.get_by_role("button", name="Continue").or_(page.get_by_role("link", name="Continue")).first.click()
+    page.check("input[name=agreed][value=yes]")
+    page.get_by_role("button", name="Continue").click()
+    page.locator("fieldset").first.locator("input").nth(3).check()
+    page.screenshot(path=TARGET / "question.png")
+
+
+def desk(browser: Browser, server: Server, known: dict[str, str], address: str, name: str) -> None:
+    page: Page = browser.new_page(
+        java_script_enabled=False, viewport={"width": 1200, "height": 1150}, base_url=server.base_url
+    )
+    page.goto("/staff/sign-in")
+    page.get_by_label("E-mail").fill(known["email"])
+    page.get_by_label("Password").fill(known["password"])
+    page.locator("main").get_by_role("button").click()
+    page.goto(address)
+    page.screenshot(path=TARGET / name)
+
+
+def take() -> None:
+    TARGET.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        built = CliRunner().invoke(main, ["demo", "--dir", folder, "--no-serve"])
+        if built.exit_code:
+            raise SystemExit(built.output)
+        written = json.loads((Path(folder) / "demo.json").read_text())
+        staff = {one["role"]: one for one in written["staff"]}
+        server = Server({"EVALAPP_SECRETS": f"{folder}/settings.env"}, Path(folder) / "server.log")
+        server.start()
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=CHROMIUM)
+        try:
+            code = next(one["code"] for one in written["participants"] if one["role"] == "parent")
+            phone(browser, server, code)
+            desk(browser, server, staff["funder"], "/funder/demo", "funder.png")
+            desk(browser, server, staff["evaluator"], "/dashboard/demo/outcomes/blame", "outcome.png")
+        finally:
+            browser.close()
+            server.stop()
+
+
+if __name__ == "__main__":
+    take()
