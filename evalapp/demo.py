@@ -41,6 +41,7 @@ TURNOUT = {
     ("parent", "before"): 0.72, ("parent", "after"): 0.66,
 }  # fmt: skip
 
+
 @dataclass(frozen=True)
 class Asked:
     """One questionnaire someone was asked to answer, with all that decides how they answer it."""

@@ -343,7 +343,9 @@ def verify(folder: Path | None) -> None:
             stop("verify", f"the record was changed at row {broken}")
         differing = responses.rebuild_scores(session, vault=Vault(settings.root_key))
         session.commit()
-        click.echo(f"The record of {audit.length(session)} rows is whole; {differing} scores differed and were put right.")
+        click.echo(
+            f"The record of {audit.length(session)} rows is whole; {differing} scores differed and were put right."
+        )
 
 
 COMMANDS = (secrets, init, serve, assets, demo, add_trial, open_results, import_trial, receipt, verify)

@@ -16,7 +16,10 @@ TARGET = Path(__file__).parent.parent / "docs" / "pictures"
 
 def phone(browser: Browser, server: Server, code: str) -> None:
     page = browser.new_page(
-        java_script_enabled=False, viewport={"width": 360, "height": 740}, base_url=server.base_url, device_scale_factor=2
+        java_script_enabled=False,
+        viewport={"width": 360, "height": 740},
+        base_url=server.base_url,
+        device_scale_factor=2,
     )
     page.goto("/")
     page.get_by_role("textbox").fill(code)

@@ -26,7 +26,14 @@ SAID = trial_file.Described(slug="brought-in", title="Brought in", label="Knowle
 def small(**changes: object) -> pd.DataFrame:
     """Two sites an arm, two people each."""
     rows = [
-        {"site": site, "review": "a", "participant": n, "arm": site // 2, "baseline": 2.0 + n, "outcome": 3.0 + site + n}
+        {
+            "site": site,
+            "review": "a",
+            "participant": n,
+            "arm": site // 2,
+            "baseline": 2.0 + n,
+            "outcome": 3.0 + site + n,
+        }
         for site in range(4)
         for n in range(2)
     ]
@@ -91,9 +98,7 @@ def test_a_bad_file_is_refused_with_what_to_do_and_nothing_stays(
         ({"slug": "No spaces"}, "small letters, numbers and dashes"),
     ],
 )
-def test_what_is_said_of_a_file_is_checked(
-    session: Session, vault: Vault, said: dict[str, str], words: str
-) -> None:
+def test_what_is_said_of_a_file_is_checked(session: Session, vault: Vault, said: dict[str, str], words: str) -> None:
     with pytest.raises(BadData, match=words):
         trial_file.bring_in(session, small(), MAP, replace(SAID, **said), vault=vault, now=NOW)
 

@@ -122,7 +122,9 @@ def _rows(table: pd.DataFrame, columns: Mapping[str, str]) -> pd.DataFrame:
     if "participant" in columns:
         twice = rows.duplicated(["site", "participant"], keep=False)
         if twice.any():
-            raise BadData(f"column {columns['participant']!r} names a person twice in {_lines(twice)}; keep one row each")
+            raise BadData(
+                f"column {columns['participant']!r} names a person twice in {_lines(twice)}; keep one row each"
+            )
     several = rows.groupby("site")["arm"].nunique()
     if (several > 1).any():
         raise BadData(f"site {several[several > 1].index[0]!r} is in two arms; a site belongs to one arm")
