@@ -40,6 +40,10 @@ class NothingNew(Exception):
     """A release now would say exactly what the last one says."""
 
 
+class NobodyAnswered(Exception):
+    """There is nothing to release: no questionnaire has been sent."""
+
+
 @dataclass
 class _Block:
     """A part of a release that is renewed whole or carried whole, and the people behind each of its numbers."""
@@ -52,8 +56,11 @@ class _Block:
 def publish(session: Session, trial: Trial, *, actor: str, now: datetime) -> Release:
     """Make the next release from what is stored now, and record it; the caller commits.
 
-    Raises NothingNew when it would repeat the last one (fewer than the threshold joined, left or changed anywhere).
+    Raises NobodyAnswered before the first questionnaire is sent, and NothingNew when it would repeat the last
+    release (fewer than the threshold joined, left or changed anywhere).
     """
+    if not (responses.people_frame(session, trial.id)["state"] == "submitted").any():
+        raise NobodyAnswered
     last = latest(session, trial.id)
     before = content_of(last) if last else None
     behind: Populations = {key: set(marks) for key, marks in json.loads(last.withheld).items()} if last else {}

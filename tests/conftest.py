@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from playwright.sync_api import Browser
 from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
@@ -16,6 +17,7 @@ from evalapp.config import Settings, new_secrets
 from evalapp.models import Base
 from evalapp.vault import Vault
 from tests import servers
+from tests.chromium import chromium
 
 NOW = datetime(2026, 3, 2, 10, 0, tzinfo=UTC)
 SECRETS = new_secrets()
@@ -55,6 +57,12 @@ def postgresql() -> Iterator[str]:
         schema.upgrade(engine)
         engine.dispose()
         yield url
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with chromium() as opened:
+        yield opened
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

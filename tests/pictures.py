@@ -5,10 +5,10 @@ import tempfile
 from pathlib import Path
 
 from click.testing import CliRunner
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from evalapp.cli import main
-from tests.journeys.conftest import CHROMIUM
+from tests.chromium import chromium
 from tests.servers import Server
 
 TARGET = Path(__file__).parent.parent / "docs" / "pictures"
@@ -45,7 +45,7 @@ def desk(browser: Browser, server: Server, known: dict[str, str], address: str, 
 
 def take() -> None:
     TARGET.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+    with tempfile.TemporaryDirectory() as folder, chromium() as browser:
         built = CliRunner().invoke(main, ["demo", "--dir", folder, "--no-serve"])
         if built.exit_code:
             raise SystemExit(built.output)
@@ -53,14 +53,12 @@ def take() -> None:
         staff = {one["role"]: one for one in written["staff"]}
         server = Server({"EVALAPP_SECRETS": f"{folder}/settings.env"}, Path(folder) / "server.log")
         server.start()
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=CHROMIUM)
         try:
             code = next(one["code"] for one in written["participants"] if one["role"] == "parent")
             phone(browser, server, code)
             desk(browser, server, staff["funder"], "/funder/demo", "funder.png")
             desk(browser, server, staff["evaluator"], "/dashboard/demo/outcomes/blame", "outcome.png")
         finally:
-            browser.close()
             server.stop()
 
 

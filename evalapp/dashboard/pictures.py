@@ -39,7 +39,7 @@ def means_of(
     """Means over several waves as a profile; at a single one as rows, which need less room."""
     low, high = ends
     if len(waves) > 1:
-        return Profile(title, waves, tuple(series), unit, low, high)
+        return Profile(title, waves, tuple(series), unit, low, high, decimals=0 if high - low >= 50 else 1)
     rows = tuple(Row(one.label, one.values[0], one.look, overall=True) for one in series)
     return Forest(title, rows, f"mean, {unit}", low, high, decimals=0 if high - low >= 50 else 1)
 

@@ -69,7 +69,11 @@ def recruitment(content: Part) -> Shown | None:
         for _, one in found
         if one["count"] is not None
     ]
-    finding = f"So far: {_listed(said)}." if said else "Too few have taken part so far for a number to be shown."
+    finding = (
+        f"So far, beside what was aimed for: {_listed(said)}."
+        if said
+        else "Too few have taken part so far for a number to be shown."
+    )
     figure = Bars("Taking part, beside what was aimed for", tuple(bars), done="taking part", of="aimed for")
     return Shown("recruitment", finding, figure, _as_of(found))
 
@@ -145,13 +149,18 @@ def _outcome(code: str, one: Part, content: Part) -> OutcomeShown:
             "Cannot tell yet",
         )
     else:
-        sentence, verdict = comparison["sentence"], comparison["verdict"]
+        sentence, verdict = f"{comparison['sentence']} {_rests_on(comparison)}".strip(), comparison["verdict"]
         mark = MARKS[verdict]
     shown: list[Shown] = []
     if any(not cell["hidden"] for cell in one["cells"]):
         shown.append(_profile(code, one))
         shown += _tens(code, one)
     return OutcomeShown(one["label"], one["primary"], mark, verdict, sentence, one["why_not"], tuple(shown))
+
+
+def _rests_on(comparison: Part) -> str:
+    """How many people a comparison rests on so far, as rounded for the release."""
+    return f"So far, from about {comparison['people']} people." if comparison.get("people") else ""
 
 
 def _pooled_sentence(one: Part, content: Part) -> str:

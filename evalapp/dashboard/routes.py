@@ -143,8 +143,13 @@ def release_list(slug: str | None) -> Page:
 @requires(Permission.PUBLISH)
 def publish(slug: str) -> Page:
     trial = trial_of(slug)
+    if request.form.get("sure") != "yes":
+        flash("Nothing was published. Tick the box first: a release cannot be taken back.", "warning")
+        return redirect(url_for("dashboard.releases", slug=slug), 303)
     try:
         made = releases.publish(access.database(), trial, actor=access.staff().id, now=access.now())
+    except releases.NobodyAnswered:
+        flash("Nothing was published: nobody has answered yet, so there is nothing to show.", "warning")
     except releases.NothingNew:
         flash(
             "Nothing was published: no figure has changed by ten people or more since the last release, so a new "

@@ -47,6 +47,7 @@ class Profile:
     low: float = 0.0
     high: float = 100.0
     joined: bool = True
+    decimals: int = 0
 
     def svg(self, name: str) -> Markup:
         key, top = legend([(one.label, one.look) for one in self.series])
@@ -183,7 +184,7 @@ class Profile:
                     tag("line", x1=px(x - 5), x2=px(x + 5), y1=px(high), y2=px(high), **bar),
                     tag("line", x1=px(x - 5), x2=px(x + 5), y1=px(low), y2=px(low), **bar),
                     marker(one.look, y, x=x),
-                    _halo(number(value.value), px(x), said, one.look.colour),
+                    _halo(number(value.value, self.decimals), px(x), said, one.look.colour),
                 )
             )
         return Markup("").join(parts)

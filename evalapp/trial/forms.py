@@ -203,7 +203,9 @@ class Allocate(StaffForm):
 
     arm = RadioField("Arm", [InputRequired("Choose the arm.")], choices=[])
     scheme = SelectField("How it was allocated", choices=labelled(SCHEMES.items()))
-    stratum = StringField("Stratum or pair (optional)", [Length(max=80)], filters=[trimmed])
+    stratum = StringField(
+        "Stratum or pair (needed where sites were drawn within them)", [Length(max=80)], filters=[trimmed]
+    )
     drawn_on = DateField("Day of the draw", [InputRequired("Enter the day of the draw.")])
     checked = BooleanField(
         "I have checked this against the record of the draw", [InputRequired("Check it, then tick the box.")]

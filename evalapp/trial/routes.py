@@ -1,6 +1,6 @@
 """The staff's pages: signing in, the start page, sites, allocation, reviews, people and cards."""
 
-from datetime import datetime, time
+from datetime import datetime, time, timedelta
 from typing import Any, TypeVar
 
 from flask import Blueprint, abort, current_app, flash, redirect, render_template, request, session, url_for
@@ -15,6 +15,8 @@ from evalapp.models import Allocation, Review, Site, Trial
 from evalapp.nations import nation, nations
 from evalapp.trial import forms, register
 from evalapp.trial.menu import LINKS, menu, opens, signed_in
+
+LONGEST_AGO = timedelta(days=3653)  # a draw before that is a slip of the year
 
 pages = Blueprint("trial", __name__, template_folder="templates")
 Page = str | tuple[str, int] | Response
@@ -171,13 +173,20 @@ def allocate(site_id: str) -> Page:
     trial = found(Trial, site.trial_id)
     form = forms.Allocate()
     form.arm.choices = forms.labelled((arm.id, arm.label) for arm in trial.arms)
-    if trial.design == "nonrandomised":
-        form.scheme.choices = forms.labelled([("none", forms.SCHEMES["none"])])
     if access.database().get(Allocation, site.id) is not None:
         flash("This site's allocation is recorded already. It is never changed.", "warning")
         return redirect(url_for("trial.sites"), 303)
-    if form.validate_on_submit() and form.drawn_on.data > access.today():
-        form.refuse("drawn_on", "The day of the draw cannot be in the future.")
+    if trial.design == "nonrandomised":
+        form.scheme.choices = forms.labelled([("none", forms.SCHEMES["none"])])
+    else:
+        form.scheme.choices = forms.labelled((code, label) for code, label in forms.SCHEMES.items() if code != "none")
+    if form.validate_on_submit():
+        if form.drawn_on.data > access.today():
+            form.refuse("drawn_on", "The day of the draw cannot be in the future.")
+        if form.drawn_on.data < access.today() - LONGEST_AGO:
+            form.refuse("drawn_on", "That is over ten years ago. Check the year.")
+        if form.scheme.data in {"stratified", "pairs"} and not form.stratum.data:
+            form.refuse("stratum", "Say which stratum or pair: the comparison needs it.")
     if not form.is_submitted() or form.errors:
         return page("allocate", form, site=site)
     arm = next(arm for arm in trial.arms if arm.id == form.arm.data)

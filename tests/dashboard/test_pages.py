@@ -315,3 +315,23 @@ def test_a_site_s_name_never_becomes_markup(app: Flask, session: Session) -> Non
     who = evaluator(app, session)
     for path in ("/dashboard/trial/responses?by=site", "/dashboard/trial/responses?by=review"):
         assert "<script>alert" not in text_of(who, path)
+
+
+def test_a_release_needs_a_tick_and_somebody_who_answered(app: Flask, session: Session) -> None:
+    make.trial(session, "empty")
+    session.commit()
+    who = evaluator(app, session)
+    for sent, said in (({}, "Tick the box first"), ({"sure": "yes"}, "nobody has answered yet")):
+        token = (
+            who.get("/dashboard/empty/releases")
+            .get_data(as_text=True)
+            .split('name="csrf_token" value="')[1]
+            .split('"')[0]
+        )
+        answer = who.post(
+            "/dashboard/empty/releases",
+            data={"csrf_token": token, **sent},
+            headers={"Sec-Fetch-Site": "same-origin"},
+            follow_redirects=True,
+        )
+        assert said in answer.get_data(as_text=True)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from flask import Flask
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 from textstat import textstat
 from werkzeug.serving import make_server
 
@@ -131,16 +131,6 @@ def test_artificial_intelligence_is_nowhere(world: World) -> None:
 # In a real browser.
 
 
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    arguments = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-                 "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"]  # fmt: skip
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=arguments)
-        yield opened
-        opened.close()
-
-
 @pytest.fixture
 def address(world: World, settings: Settings, clock: Clock) -> Iterator[str]:
     """The app on a free port, without https as in a demonstration."""
@@ -178,9 +168,9 @@ def looked_at(page: Page, width: int) -> list[str]:
 @pytest.mark.browser
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("width", [320, 1280])
-def test_the_whole_way_in_a_browser_has_no_barrier(world: World, address: str, chromium: Browser, width: int) -> None:
+def test_the_whole_way_in_a_browser_has_no_barrier(world: World, address: str, browser: Browser, width: int) -> None:
     _, code = world.person(instrument="every_kind")
-    context = chromium.new_context(viewport={"width": width, "height": 700}, bypass_csp=True)
+    context = browser.new_context(viewport={"width": width, "height": 700}, bypass_csp=True)
     page = context.new_page()
     faults: dict[str, list[str]] = {}
 
@@ -234,10 +224,10 @@ def test_the_whole_way_in_a_browser_has_no_barrier(world: World, address: str, c
 @pytest.mark.browser
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_the_whole_way_without_script_by_keyboard_under_the_real_policy(
-    world: World, address: str, chromium: Browser
+    world: World, address: str, browser: Browser
 ) -> None:
     _, code = world.person(instrument="every_kind")
-    context = chromium.new_context(viewport={"width": 320, "height": 700}, java_script_enabled=False)
+    context = browser.new_context(viewport={"width": 320, "height": 700}, java_script_enabled=False)
     page = context.new_page()
     elsewhere: list[str] = []
     page.on("request", lambda one: elsewhere.append(one.url) if not one.url.startswith(address) else None)
@@ -264,10 +254,10 @@ def test_the_whole_way_without_script_by_keyboard_under_the_real_policy(
 @pytest.mark.browser
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_large_letters_wide_spacing_and_forced_colours_fit_a_phone(
-    world: World, address: str, chromium: Browser
+    world: World, address: str, browser: Browser
 ) -> None:
     _, code = world.person(role="parent")
-    context = chromium.new_context(viewport={"width": 320, "height": 700}, bypass_csp=True, forced_colors="active")
+    context = browser.new_context(viewport={"width": 320, "height": 700}, bypass_csp=True, forced_colors="active")
     page = context.new_page()
     page.goto(address)
     page.fill("#code", str(code))
@@ -285,8 +275,8 @@ def test_large_letters_wide_spacing_and_forced_colours_fit_a_phone(
 
 @pytest.mark.browser
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_an_unselected_control_stands_out_from_the_page(world: World, address: str, chromium: Browser) -> None:
-    context = chromium.new_context()
+def test_an_unselected_control_stands_out_from_the_page(world: World, address: str, browser: Browser) -> None:
+    context = browser.new_context()
     page = context.new_page()
     page.goto(address)
     edge = page.evaluate("getComputedStyle(document.querySelector('#code')).borderTopColor")

@@ -240,6 +240,9 @@ def test_an_allocation_is_recorded_once_with_its_scheme_and_the_day_of_the_draw(
     given = {"arm": arm.id, "scheme": "pairs", "stratum": "Pair 3", "drawn_on": "2026-02-27", "checked": "y"}
     assert evaluator.fill(path, {**given, "checked": ""}).status_code == 422
     assert evaluator.fill(path, {**given, "drawn_on": "2026-03-03"}).status_code == 422
+    assert evaluator.fill(path, {**given, "drawn_on": "1900-01-01"}).status_code == 422
+    assert evaluator.fill(path, {**given, "stratum": ""}).status_code == 422
+    assert evaluator.fill(path, {**given, "scheme": "none"}).status_code == 422  # this trial says it is randomised
     assert session.scalars(select(Allocation)).all() == []
     session.rollback()
     assert evaluator.fill(path, given).status_code == 303
