@@ -279,7 +279,9 @@ def _to_know(plan: StatisticalAnalysisPlan) -> list[str]:
     found = []
     method, lowest = plan.method_of(plan.primary), attainable_p(plan)
     if plan.sites < 6:
-        found.append("with fewer than 6 sites a difference and its interval are shown, and nothing is called significant")
+        found.append(
+            "with fewer than 6 sites a difference and its interval are shown, and nothing is called significant"
+        )
     elif lowest > plan.alpha and method != "randomisation":
         found.append(
             f"the randomisation test shown beside the primary can give no p below {lowest:.3g}, above alpha "
@@ -293,7 +295,9 @@ def _to_know(plan: StatisticalAnalysisPlan) -> list[str]:
     if method == "lmm_kenward_roger" and plan.sites < 12:
         found.append("with fewer than 12 sites the mixed model with Kenward–Roger is conservative")
     if plan.primary.smallest_worthwhile is None:
-        found.append("no smallest worthwhile difference is named, so a small difference can never be called too small to matter")
+        found.append(
+            "no smallest worthwhile difference is named, so a small difference can never be called too small to matter"
+        )
     if plan.columns.participant is None:
         found.append("no participant column is named, so somebody with two rows would be counted twice")
     if plan.columns.review is None:

@@ -20,7 +20,9 @@ class Reader:
     def finish(self) -> None:
         unknown = sorted(set(self._values) - self._read)
         if unknown:
-            raise BadData(f"{self.where}.{unknown[0]}: there is no such key; the keys are {', '.join(sorted(self._read))}")
+            raise BadData(
+                f"{self.where}.{unknown[0]}: there is no such key; the keys are {', '.join(sorted(self._read))}"
+            )
 
     def text(self, key: str, usual: str | None = None) -> str:
         value = self._value(key, usual)
@@ -29,7 +31,7 @@ class Reader:
         return value.strip()
 
     def optional(self, key: str) -> str | None:
-        return None if self._value(key, "") in ("", None) else self.text(key)
+        return self.text(key) if self._given(key) else None
 
     def choice(self, key: str, choices: Sequence[str], usual: str | None = None) -> str:
         value = self.text(key, usual)
@@ -54,7 +56,7 @@ class Reader:
         return float(value)
 
     def optional_number(self, key: str) -> float | None:
-        return None if self._values.get(key) is None and not self._read.add(key) else self.number(key)
+        return self.number(key) if self._given(key) else None
 
     def whole(self, key: str, at_least: int, usual: int | None = None) -> int:
         value = self._value(key, usual)
@@ -85,6 +87,10 @@ class Reader:
         if not isinstance(values, list | tuple):
             raise BadData(f"{self.where}.{key}: a list of tables is needed, not {values!r}")
         return [Reader(one, f"{self.where}.{key}[{place}]") for place, one in enumerate(values)]
+
+    def _given(self, key: str) -> bool:
+        self._read.add(key)
+        return self._values.get(key) is not None
 
     def _value(self, key: str, usual: Any) -> Any:
         self._read.add(key)
