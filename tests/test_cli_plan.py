@@ -20,7 +20,9 @@ def written(tmp_path: Path) -> Path:
     """The default plan, edited for the Television trial."""
     path = tmp_path / "plan.toml"
     assert plan("new", path).exit_code == 0
-    text = path.read_text().replace("[12, 12]", "[14, 14]").replace("smallest_worthwhile = 8", "smallest_worthwhile = 0.2")
+    text = (
+        path.read_text().replace("[12, 12]", "[14, 14]").replace("smallest_worthwhile = 8", "smallest_worthwhile = 0.2")
+    )
     path.write_text(text)
     return path
 
