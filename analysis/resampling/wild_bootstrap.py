@@ -136,6 +136,19 @@ def wild_bootstrap(
     )
 
 
+def p_of_effect(scores: SiteScores, column: int, effect: float, v: Floats, *, observed_among: bool) -> float:
+    """p of one effect, in original units, for weights handed in.
+
+    v : (draws, S), in the order of the site codes.   observed_among : whether all-equal weights, which give the
+    observed trial again, are among them; otherwise it is counted besides.
+    """
+    algebra = _algebra(scores, column)
+    unit = scores.matrix.unit(column)
+    estimate = float(scores.root[:, column] @ scores.beta)
+    polynomials = _polynomials(algebra, v, extra=0 if observed_among else 1)
+    return polynomials.p((effect / unit - estimate) / algebra.length)
+
+
 @dataclass(frozen=True)
 class _Algebra:
     """q⁰, q¹ (S,), A⁰, A¹ (S, S) and Σ(d_h'û_h)².   length : β in units of d, to standardised units."""
