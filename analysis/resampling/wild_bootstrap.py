@@ -22,7 +22,7 @@ from typing import Any, Literal
 import numpy as np
 
 from analysis.model_matrix import ALL_EXPLAINED, NOTHING_LEFT
-from analysis.results import Effect, Floats, Interval, NotEstimable
+from analysis.results import Floats, Interval, NotEstimable
 from analysis.robust.cluster_robust import SiteScores, cluster_robust
 
 Weights = Literal["webb", "rademacher"]

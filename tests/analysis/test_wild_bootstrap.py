@@ -32,10 +32,17 @@ def reference(case: str) -> tuple[SiteScores, int]:
     return site_scores(matrix, people.site.to_numpy(np.intp) - 1), len(columns)
 
 
-def drawn(seed: int, sites: int, **facts: Any) -> SiteScores:
-    frame = trial(seed, sites=sites, **facts)
+def signs(sites: int) -> Floats:
+    return np.array(list(product((1.0, -1.0), repeat=sites)))
+
+
+def scores_of(frame: pd.DataFrame) -> SiteScores:
     covariates: list[tuple[str, Floats]] = [(name, frame[name].to_numpy(float)) for name in ("baseline", "arm")]
     return site_scores(model_matrix(frame.outcome.to_numpy(float), covariates), frame.site.to_numpy(np.intp))
+
+
+def drawn(seed: int, sites: int, **facts: Any) -> SiteScores:
+    return scores_of(trial(seed, sites=sites, **facts))
 
 
 def bootstrap(scores: SiteScores, column: int = 2, **choices: Any) -> WildBootstrap:
@@ -44,16 +51,11 @@ def bootstrap(scores: SiteScores, column: int = 2, **choices: Any) -> WildBootst
     return found
 
 
-
-
 @pytest.mark.parametrize("case", R)
 def test_p_of_every_effect_is_that_of_refitting_in_r(case: str) -> None:
     scores, arm = reference(case)
     want = R[case]
-    if want["codes"] is None:
-        v = np.array(list(product((1.0, -1.0), repeat=len(scores.score))))
-    else:
-        v = WEBB[np.array(want["codes"])]
+    v = signs(len(scores.score)) if want["codes"] is None else WEBB[np.array(want["codes"])]
     for effect, p in zip([0.0, *want["deltas"]], [want["p"], *want["p_of_deltas"]], strict=True):
         got = p_of_effect(scores, arm, effect, v, observed_among=want["codes"] is None)
         assert got == pytest.approx(p, abs=1e-12)  # counts of draws over their number
@@ -103,10 +105,8 @@ def test_effects_beyond_the_interval_are_rejected_and_its_ends_are_where_p_cross
     got = bootstrap(scores, level=level, draws=999)
     low, high = got.ci
     alpha = 1 - level
-    if sites <= 12:
-        v = np.array(list(product((1.0, -1.0), repeat=sites)))
-    else:
-        v = WEBB[np.random.default_rng(1).integers(0, 6, (999, sites), dtype=np.uint8)]
+    webb = WEBB[np.random.default_rng(1).integers(0, 6, (999, sites), dtype=np.uint8)]
+    v = signs(sites) if sites <= 12 else webb
 
     def p(effect: float) -> float:
         return p_of_effect(scores, 2, effect, v, observed_among=sites <= 12)
@@ -127,15 +127,32 @@ def test_effects_beyond_the_interval_are_rejected_and_its_ends_are_where_p_cross
 def test_units_of_the_outcome_scale_the_interval_and_leave_p(seed: int, shift: float, scale: float) -> None:
     frame = trial(seed, effect=0.3)
     moved = frame.assign(outcome=shift + scale * frame.outcome)
-    asked = question(methods=("wild_bootstrap",))
-    one, other = (compare(f, asked).methods["wild_bootstrap"] for f in (frame, moved))
-    assert isinstance(one, WildBootstrap)
-    assert isinstance(other, WildBootstrap)
+    one, other = (bootstrap(scores_of(f)) for f in (frame, moved))
     assert other.p == one.p
     for end, moved_end in zip(one.ci, other.ci, strict=True):
         assert (end is None) == (moved_end is None)
         if end is not None:
             assert moved_end == pytest.approx(scale * end, rel=1e-6, abs=1e-6 * scale)
+
+
+@few
+@given(seeds)
+def test_names_of_sites_and_order_of_rows_change_nothing_where_signs_are_enumerated(seed: int) -> None:
+    frame = trial(seed, effect=0.3)
+    other = frame.assign(site=(5 * frame.site + 3) % 8).sample(frac=1, random_state=seed)
+    one, again = bootstrap(scores_of(frame)), bootstrap(scores_of(other))
+    assert again.p == one.p
+    assert again.ci == pytest.approx(one.ci, rel=1e-6)
+
+
+def test_compare_gives_it_with_the_seed_of_the_question() -> None:
+    frame = trial(2, sites=22, effect=0.3)
+    one, other = (compare(frame, question(methods=("wild_bootstrap",), seed=s)).methods for s in (1, 2))
+    found = one["wild_bootstrap"]
+    assert isinstance(found, WildBootstrap)
+    assert found == wild_bootstrap(scores_of(frame), 2, rng=np.random.default_rng(1))
+    assert found != other["wild_bootstrap"]
+    assert found.to_dict()["df"] is None
 
 
 def test_the_smallest_p_is_that_of_the_trial_and_its_mirror_never_zero() -> None:
@@ -174,12 +191,16 @@ def test_webb_weights_may_be_asked_for_with_few_sites() -> None:
 
 
 def test_without_an_effect_few_trials_of_twenty_sites_reject() -> None:
-    rejected = sum(bootstrap(drawn(seed, 20), draws=399).p < 0.05 for seed in range(300))
+    rng = np.random.default_rng(3)
+    arm_of, rejected = np.arange(20) % 2, 0
+    for _ in range(300):
+        site = np.repeat(np.arange(20), rng.integers(3, 30, 20))
+        arm, between = arm_of[site].astype(float), rng.normal(0, 0.3, 20)[site]
+        scores = site_scores(model_matrix(between + rng.normal(size=len(site)), [("arm", arm)]), site)
+        rejected += bootstrap(scores, 1, draws=399).p < 0.05
     assert 0.02 <= rejected / 300 <= 0.11  # 6.2 per cent in 5,000 trials; three Monte-Carlo errors of 1.4
 
 
 def test_where_nothing_is_left_to_explain_there_is_a_reason() -> None:
-    frame = trial(1).assign(outcome=lambda f: 2 * f.baseline - f.arm)
-    covariates: list[tuple[str, Floats]] = [(name, frame[name].to_numpy(float)) for name in ("baseline", "arm")]
-    scores = site_scores(model_matrix(frame.outcome.to_numpy(float), covariates), frame.site.to_numpy(np.intp))
+    scores = scores_of(trial(1).assign(outcome=lambda f: 2 * f.baseline - f.arm))
     assert isinstance(wild_bootstrap(scores, 2, rng=np.random.default_rng(1)), NotEstimable)

@@ -85,4 +85,58 @@ for (case in cases) {
     )
   }
 }
+
+# Standardised risks from glm, and the jackknife by refitting without each site; everyone alike, or every site alike.
+risks <- function(d, columns, weights) {
+  d$w <- weights
+  fit <- suppressWarnings(glm(reformulate(columns, "yes"), binomial, d, weights = w,
+                              control = glm.control(epsilon = 1e-14, maxit = 100)))
+  sapply(c(1, 0), function(a) weighted.mean(predict(fit, transform(d, arm = a), type = "response"), d$w))
+}
+jackknife <- function(without) {
+  s <- length(without)
+  sqrt((s - 1) / s * sum((without - mean(without))^2))
+}
+standardised <- list()
+for (case in list(list("ten_three_treated", "arm"), list("eight_even", c("baseline", "arm")),
+                  list("twelve_roles", c("baseline", "manager", "parent", "arm")),
+                  list("sixty_small", c("baseline", "arm")))) {
+  d <- people[people$case == case[[1]], ]
+  size <- as.vector(table(d$site))
+  for (weight in c("people", "sites")) {
+    weights <- if (weight == "people") rep(1, nrow(d)) else (1 / size)[d$site]
+    whole <- risks(d, case[[2]], weights)
+    without <- sapply(sort(unique(d$site)), function(s) risks(d[d$site != s, ], case[[2]], weights[d$site != s]))
+    standardised[[length(standardised) + 1]] <- list(
+      case = case[[1]], columns = I(case[[2]]), weight = weight, risks = whole,
+      difference = list(estimate = whole[1] - whole[2], se = jackknife(without[1, ] - without[2, ])),
+      log_ratio = list(estimate = log(whole[1] / whole[2]), se = jackknife(log(without[1, ] / without[2, ])))
+    )
+  }
+}
+# Averages over people and over sites, and the jackknife of their difference.
+suppressMessages(library(clubSandwich))
+averages <- list()
+for (case in list(list("six_uneven", c("baseline", "arm")), list("ten_three_treated", "arm"),
+                  list("twelve_roles", c("baseline", "manager", "parent", "arm")),
+                  list("thirty_likert", c("baseline", "arm")))) {
+  d <- people[people$case == case[[1]], ]
+  size <- as.vector(table(d$site))
+  d$w <- (1 / size)[d$site]
+  formula <- reformulate(case[[2]], "outcome")
+  both <- function(d) c(coef(lm(formula, d))[["arm"]], coef(lm(formula, d, weights = w))[["arm"]])
+  tested <- function(model, ...) {
+    v <- vcovCR(model, cluster = d$site, type = "CR2", ...)
+    one <- coef_test(model, v, test = "Satterthwaite", coefs = "arm")
+    list(estimate = one$beta, se = one$SE, df = one$df_Satt)
+  }
+  whole <- both(d)
+  without <- sapply(sort(unique(d$site)), function(s) both(d[d$site != s, ]))
+  averages[[case[[1]]]] <- list(
+    columns = I(case[[2]]), person = tested(lm(formula, d)),
+    site = tested(lm(formula, d, weights = w), target = 1 / d$w, inverse_var = FALSE),
+    informative = list(estimate = whole[1] - whole[2], se = jackknife(without[1, ] - without[2, ]))
+  )
+}
+answers <- list(gee = answers, standardised = standardised, estimands = averages)
 write_json(answers, file.path(here, "marginal.json"), auto_unbox = TRUE, digits = NA)
