@@ -103,7 +103,7 @@ def wild_bootstrap(
     if weights is None:
         weights = "rademacher" if sites <= ENUMERATE_UP_TO_SITES else "webb"
     exact = weights == "rademacher" and sites <= ENUMERATE_UP_TO_SITES
-    v = _every_sign(sites) if exact else _drawn(weights, draws, sites, rng)
+    v = every_sign(sites) if exact else drawn_weights(weights, draws, sites, rng)
     algebra = _algebra(scores, column)
     polynomials = _polynomials(algebra, v, extra=0 if exact else 1)
     alpha = round(1.0 - level, 12)
@@ -174,7 +174,7 @@ def _algebra(scores: SiteScores, column: int) -> _Algebra:
 
 @dataclass(frozen=True)
 class _Polynomials:
-    """For each draw, the polynomial in x that is not negative where its |t*| reaches |t|: (draws, 5), x⁰ … x⁴.
+    """For each draw, the polynomial in x that is not negative where its |t*| reaches |t|: (5, draws), x⁰ … x⁴.
 
     extra : counts the observed trial where it is not among the draws.
     """
@@ -185,7 +185,7 @@ class _Polynomials:
     def p(self, x: float) -> float:
         c = self.coefficients
         value = (((c[4] * x + c[3]) * x + c[2]) * x + c[1]) * x + c[0]
-        return (self.extra + int(np.count_nonzero(value >= 0.0))) / (self.extra + c.shape[1])
+        return (self.extra + int(np.count_nonzero(value >= 0.0))) / (self.extra + int(c.shape[1]))
 
     def end(self, side: float, step: float, alpha: float) -> tuple[float | None, bool]:
         """Farthest x on one side with p(x) > alpha, None where there is no farthest; whether all nearer ones are in."""
@@ -227,11 +227,12 @@ def _polynomials(algebra: _Algebra, v: Floats, extra: int) -> _Polynomials:
     return _Polynomials(c, extra)
 
 
-def _every_sign(sites: int) -> Floats:
+def every_sign(sites: int) -> Floats:
     """Half of the 2^S sign changes, (2^(S−1), S): the other half are their negatives."""
     return np.asarray(1.0 - 2.0 * ((np.arange(2 ** (sites - 1))[:, None] >> np.arange(sites)) & 1))
 
 
-def _drawn(weights: Weights, draws: int, sites: int, rng: np.random.Generator) -> Floats:
+def drawn_weights(weights: Weights, draws: int, sites: int, rng: np.random.Generator) -> Floats:
+    """Independent weights with mean 0 and variance 1, (draws, S)."""
     points = WEBB if weights == "webb" else np.array([-1.0, 1.0])
     return np.asarray(points[rng.integers(0, len(points), (draws, sites), dtype=np.uint8)])

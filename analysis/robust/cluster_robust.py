@@ -100,7 +100,8 @@ def _relative(weights: Floats) -> Floats:
     wrong = ~(np.isfinite(weights) & (weights > 0.0))
     if wrong.any():
         raise BadData(f"weights are missing, infinite or not above zero in {rows(wrong)}; leave those people out")
-    return weights / weights.mean()
+    relative: Floats = weights / weights.mean()
+    return relative
 
 
 def cluster_robust(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.results import Floats
+from analysis.results import Codes, Floats
 
 # Share of the largest eigenvalue of Z'Z below which a direction is rounding error, as where weights are constant.
 _EMPTY = 1e-13
@@ -47,7 +47,7 @@ class EqualVariance:
         return influence, covariance
 
 
-def equal_variance(x: Floats, residuals: Floats, weights: Floats, starts: Floats) -> EqualVariance:
+def equal_variance(x: Floats, residuals: Floats, weights: Floats, starts: Codes) -> EqualVariance:
     """Sums of people sorted by site.
 
     x : (N, p) columns in the basis where X'WX = I.   residuals, weights : (N,).   starts : (S,) first row of each site.

@@ -19,14 +19,14 @@ from analysis.model_matrix import model_matrix
 from analysis.results import Effect, Floats, NotEstimable
 from analysis.robust.cluster_robust import Kind, cluster_robust, site_scores
 from analysis.robust.did import site_difference
-from tests.analysis.cases import REFERENCES, question, trial
+from tests.analysis.cases import CASES, REFERENCES, question, table, trial
 
 # Under independence both sides solve the same equations to rounding.
 CLOSED = 1e-8
 # geepack stops when a step of β or of the correlation is below its epsilon, here 1e-14, and ours at 1e-10 standard
 # errors; a correlation found by alternating steps gains about one digit a step, so the last two digits are open.
 ITERATED = 1e-8
-few = settings(max_examples=12, deadline=None)
+few = settings(max_examples=12, deadline=None, derandomize=True)
 seeds = st.integers(0, 10_000)
 
 R: dict[str, Any] = json.loads((REFERENCES / "marginal.json").read_text())
@@ -68,7 +68,7 @@ def title(want: dict[str, Any]) -> str:
 
 @pytest.mark.parametrize("want", R["gee"], ids=title)
 def test_estimates_and_every_variance_are_those_of_r(want: dict[str, Any]) -> None:
-    frame = PEOPLE[PEOPLE.case == want["case"]]
+    frame = table(want["case"]) if want["case"] in CASES else PEOPLE[PEOPLE.case == want["case"]]
     choices = {name: want[name] for name in ("outcome", "link", "variance", "correlation")}
     got = solved(frame, want["columns"], **choices)
     near = CLOSED if want["correlation"] == "independence" else ITERATED

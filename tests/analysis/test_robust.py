@@ -21,7 +21,7 @@ from tests.analysis.cases import REFERENCES, trial
 
 # Both sides are closed formulae, so only rounding differs.
 CLOSED = 1e-8
-few = settings(max_examples=12, deadline=None)
+few = settings(max_examples=12, deadline=None, derandomize=True)
 seeds = st.integers(0, 10_000)
 
 R: dict[str, dict[str, Any]] = json.loads((REFERENCES / "robust.json").read_text())

@@ -67,9 +67,20 @@ cases <- list(
   list("thirty_likert", "count", poisson(), c("baseline", "manager", "arm")),
   list("twenty_roles", "yes", poisson(), c("baseline", "arm"))
 )
+# The three trials that have files of their own.
+for (name in c("tvsfp", "eight_sites_zero_variance", "twenty_sites_uneven")) {
+  cases[[length(cases) + 1]] <- list(name, "outcome", gaussian(), c("baseline", "arm"))
+}
+of_case <- function(name) {
+  file <- file.path(here, paste0(name, ".csv"))
+  if (!file.exists(file)) return(people[people$case == name, ])
+  d <- read.csv(file)
+  d$site <- as.integer(factor(d$site))
+  d[order(d$site), ]
+}
 answers <- list()
 for (case in cases) {
-  d <- people[people$case == case[[1]], ]
+  d <- of_case(case[[1]])
   family <- case[[3]]
   formula <- reformulate(case[[4]], case[[2]])
   x <- model.matrix(formula, d)

@@ -39,8 +39,10 @@ bisect <- function(inside, outside, p, alpha = 0.05) {
 
 answers <- list()
 for (name in c("six_uneven", "eight_even", "eight_no_covariate", "ten_three_treated", "fifteen_one_person_sites",
-               "twenty_roles")) {
+               "twenty_roles", "eight_sites_zero_variance")) {
   d <- people[people$case == name, ]
+  if (name == "eight_sites_zero_variance") d <- read.csv(file.path(here, paste0(name, ".csv")))
+  d$site <- as.integer(factor(d$site))
   columns <- if (name == "eight_no_covariate") "arm" else if (name == "twenty_roles") c("manager", "parent", "arm")
              else c("baseline", "arm")
   x <- cbind(1, as.matrix(d[columns]))
