@@ -14,6 +14,7 @@ from analysis.errors import BadData
 from analysis.lmm import reml
 from analysis.lmm.kenward_roger import kenward_roger
 from analysis.lmm.satterthwaite import satterthwaite
+from analysis.marginal.gee import gee, gee_fit
 from analysis.measures.hedges_g import hedges_g
 from analysis.measures.icc import icc_review, icc_site
 from analysis.model_matrix import ALL_EXPLAINED, NOTHING_LEFT, ModelMatrix, model_matrix
@@ -21,6 +22,7 @@ from analysis.primary import Primary, choose_primary
 from analysis.question import METHODS, Question
 from analysis.resampling.allocations import scheme
 from analysis.resampling.randomisation import RandomisationTest, randomisation_test
+from analysis.resampling.wild_bootstrap import WildBootstrap, wild_bootstrap
 from analysis.results import Effect, Floats, NotEstimable, Ratio
 from analysis.robust.cluster_robust import Kind, SiteScores, cluster_robust, site_scores
 from analysis.robust.did import did, stratum_columns
@@ -30,7 +32,7 @@ from analysis.two_stage.cluster_summary import ATTENUATED, cluster_summary, site
 
 __all__ = ["METHODS", "BadData", "Comparison", "Question", "Variance", "compare"]
 
-MethodResult = Effect | RandomisationTest | NotEstimable
+MethodResult = Effect | RandomisationTest | WildBootstrap | NotEstimable
 
 # What the estimate of each method gives equal weight to; printed beside it.
 WEIGHTS = {
@@ -40,6 +42,8 @@ WEIGHTS = {
     "cr1s": "every person the same",
     "cr2": "every person the same",
     "cr3": "every person the same",
+    "wild_bootstrap": "every person the same",
+    "gee": "between people and sites, by the estimated correlation",
     "randomisation": "every site the same",
     "did": "every site the same",
 }
@@ -256,6 +260,26 @@ def _least_squares(kind: Kind) -> Callable[[_Workings], MethodResult]:
     return method
 
 
+def _wild_bootstrap(workings: _Workings) -> MethodResult:
+    if workings.refused:
+        return workings.refused
+    if workings.matrix.rows <= workings.matrix.rank:
+        return NotEstimable("fewer people than the model has columns")
+    question = workings.question
+    return wild_bootstrap(
+        workings.scores, workings.arm_column, rng=np.random.default_rng(question.seed), level=question.level
+    )
+
+
+def _gee(workings: _Workings) -> MethodResult:
+    """Identity link, exchangeable within sites, Mancl–DeRouen errors with t(S − p)."""
+    if workings.refused:
+        return workings.refused
+    data = workings.data
+    solved = gee_fit(data.outcome, [*workings.covariates, ("arm", data.arm)], data.site)
+    return solved if isinstance(solved, NotEstimable) else gee(solved, "arm", level=workings.question.level)
+
+
 def _cluster_summary(workings: _Workings) -> MethodResult:
     if not workings.randomised:
         return NotEstimable(
@@ -332,8 +356,8 @@ _METHODS: dict[str, Callable[[_Workings], MethodResult]] = {
     "cr1s": _least_squares("cr1s"),
     "cr2": _least_squares("cr2"),
     "cr3": _least_squares("cr3"),
-    "wild_bootstrap": _not_computed,
-    "gee": _not_computed,
+    "wild_bootstrap": _wild_bootstrap,
+    "gee": _gee,
     "win_probability": _not_computed,
     "randomisation": _randomisation,
     "did": _did,

@@ -101,9 +101,16 @@ def test_the_table_says_what_was_chosen_and_why() -> None:
     assert max(len(line) for line in result.stdout.splitlines()) <= 110
 
 
+def test_the_wild_bootstrap_stands_in_the_table_without_degrees_of_freedom() -> None:
+    result = run(REFERENCES / "eight_sites_zero_variance.csv", *ALL, "--design", "randomised")
+    line = next(line for line in result.stdout.splitlines() if "wild cluster bootstrap" in line)
+    assert line.split()[3:7] == ["0.4804", "0.0884", "5.436", "0.0078"]
+    assert "all 256 sign changes" in result.stdout
+
+
 def test_methods_that_are_not_built_say_so() -> None:
     got = answer(REFERENCES / "tvsfp.csv", *ALL)
-    for name in ("wild_bootstrap", "gee", "win_probability", "clda"):
+    for name in ("win_probability", "clda"):
         assert list(got["methods"][name]) == ["not_estimable"]
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 from analysis.compare import WEIGHTS, Comparison, MethodResult, Variance
 from analysis.resampling.randomisation import RandomisationTest
+from analysis.resampling.wild_bootstrap import WildBootstrap
 from analysis.results import Effect, Interval, NotEstimable, Ratio
 
 NAMES = {
@@ -81,6 +82,11 @@ def _table(result: Comparison) -> Iterable[str]:
                     f"{title:38}{number(value.estimate):>11}{number(value.se):>9}{value.df:>7.4g}"
                     f"{value.statistic:>8.3f}{p_value(value.p):>9}  {interval(value.ci)}"
                 )
+            case WildBootstrap():
+                yield (
+                    f"{title:38}{_number(value.estimate):>11}{_number(value.se):>9}{'':>7}"
+                    f"{value.statistic:>8.3f}{_p(value.p):>9}  {_interval(value.ci)}"
+                )
             case RandomisationTest():
                 yield (
                     f"{title:38}{number(value.estimate):>11}{'':>9}{'':>7}{'':>8}{p_value(value.p):>9}"
@@ -123,6 +129,9 @@ def _notes(result: Comparison) -> Iterable[str]:
             yield f"{NAMES[name]}: p over {kind} of {value.allocations:,} allocations" + (
                 f"; {_joined(value)}" if value.warnings else ""
             )
+        elif isinstance(value, WildBootstrap):
+            kind = f"all {value.draws:,} sign changes" if value.exact else f"{value.draws:,} drawn weights"
+            yield f"{NAMES[name]}: p over {kind}" + (f"; {_joined(value)}" if value.warnings else "")
         elif value.warnings:
             yield f"{NAMES[name]}: {_joined(value)}"
     weights: dict[str, list[str]] = {}
