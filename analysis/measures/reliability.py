@@ -11,7 +11,7 @@ import pandas as pd
 from scipy.special import fdtri
 
 from analysis.errors import BadData
-from analysis.labels import numbers, rows
+from analysis.labels import coded, numbers, rows
 from analysis.measures.one_factor import one_factor
 from analysis.results import Floats, NotEstimable
 from analysis.threads import one_thread
@@ -31,18 +31,18 @@ class ItemStatistics:
 
     item_rest: float | NotEstimable
     alpha_if_dropped: float | NotEstimable
-    mean: float | NotEstimable
-    floor: float | NotEstimable
-    ceiling: float | NotEstimable
+    mean: float
+    floor: float
+    ceiling: float
     missing: float
 
     def to_dict(self) -> dict[str, Any]:
         return {
             "item_rest": plain(self.item_rest),
             "alpha_if_dropped": plain(self.alpha_if_dropped),
-            "mean": plain(self.mean),
-            "floor": plain(self.floor),
-            "ceiling": plain(self.ceiling),
+            "mean": self.mean,
+            "floor": self.floor,
+            "ceiling": self.ceiling,
             "missing": self.missing,
         }
 
@@ -127,6 +127,64 @@ def reliability(
     )  # fmt: skip
 
 
+@dataclass(frozen=True)
+class GroupReliability:
+    """One group's coefficients; group : (column, label) of each column that tells groups apart."""
+
+    group: tuple[tuple[str, str], ...]
+    result: Reliability | NotEstimable
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"group": dict(self.group), **self.result.to_dict()}
+
+
+def reliability_by(
+    items: pd.DataFrame,
+    groups: pd.DataFrame,
+    level: float = 0.95,
+    lowest: float | None = None,
+    highest: float | None = None,
+) -> tuple[GroupReliability, ...]:
+    """Reliability within each combination of labels, such as role and wave, in order of appearance.
+
+    items : as for `reliability`.    groups : columns of labels on the same rows; a row that lacks one is left out.
+    Floor and ceiling are the same answers in every group: without `lowest` and `highest`, the extremes of all.
+    """
+    table = read_items(items, lowest, highest)
+    if len(table) and not np.isnan(table).all():
+        lowest = float(np.nanmin(table)) if lowest is None else lowest
+        highest = float(np.nanmax(table)) if highest is None else highest
+    answers = pd.DataFrame(table, columns=[str(name) for name in items.columns])
+    labelled = [(str(name), *coded(groups[name])) for name in groups.columns]
+    codes = np.column_stack([column for _, column, _ in labelled])
+    found = []
+    for combination in dict.fromkeys(map(tuple, codes[(codes >= 0).all(axis=1)].tolist())):
+        chosen = (codes == np.array(combination)).all(axis=1)
+        group = tuple((name, labels[k]) for (name, _, labels), k in zip(labelled, combination, strict=True))
+        found.append(GroupReliability(group, reliability(answers[chosen], level, lowest, highest)))
+    return tuple(found)
+
+
+def keyed(items: pd.DataFrame, reverse: tuple[str, ...], lowest: float | None, highest: float | None) -> pd.DataFrame:
+    """Items as numbers, all keyed one way: an answer to a reversed item becomes lowest + highest − answer.
+
+    Raises BadData where a reversed item is none of the columns, or the range of the answers is not known or empty.
+    """
+    if lowest is not None and highest is not None and not lowest < highest:
+        raise BadData(f"the lowest answer is {lowest:g} and the highest {highest:g}; the highest must be the greater")
+    names = [str(name) for name in items.columns]
+    unknown = [name for name in reverse if name not in names]
+    if unknown:
+        raise BadData(f'there is no item "{unknown[0]}" to reverse; the items are {", ".join(names)}')
+    table = read_items(items, lowest, highest)
+    if reverse:
+        if lowest is None or highest is None:
+            raise BadData("items to reverse are named without the range of the answers; give its min and max")
+        for name in reverse:
+            table[:, names.index(name)] = lowest + highest - table[:, names.index(name)]
+    return pd.DataFrame(table, columns=names, index=items.index)
+
+
 def read_items(items: pd.DataFrame, lowest: float | None, highest: float | None) -> Floats:
     """Items as numbers (N, K), NaN where missing, checked against the range of the answers."""
     names = [str(name) for name in items.columns]
@@ -134,19 +192,13 @@ def read_items(items: pd.DataFrame, lowest: float | None, highest: float | None)
     if repeated:
         raise BadData(f'column name "{repeated[0]}" appears more than once; rename all but one')
     columns = [numbers(items[name], str(name)) for name in items.columns]
-    for name, column in zip(names, columns, strict=True):
-        outside = np.zeros(len(column), dtype=bool)
-        if lowest is not None:
-            outside |= column < lowest
-        if highest is not None:
-            outside |= column > highest
-        if outside.any():
-            value = column[outside][0]
-            ends = f"{'' if lowest is None else f'{lowest:g}'} to {'' if highest is None else f'{highest:g}'}"
-            raise BadData(
-                f'column "{name}" holds {value:g} in {rows(outside)}, outside {ends.strip()}; correct the answers or '
-                "the range"
-            )
+    for end, is_beyond, word in ((lowest, np.less, "below"), (highest, np.greater, "above")):
+        for name, column in zip(names, columns, strict=True):
+            if end is not None and (beyond := is_beyond(column, end)).any():
+                raise BadData(
+                    f'column "{name}" holds {column[beyond][0]:g} in {rows(beyond)}, {word} the {end:g} of the range; '
+                    "correct the answers or the range"
+                )
     return np.column_stack(columns) if columns else np.empty((len(items), 0))
 
 

@@ -153,7 +153,7 @@ def test_an_item_keyed_the_other_way_is_pointed_out() -> None:
     [
         ({"i0": "often"}, {}, ['"i0"', "often", "rows 2"]),
         ({"i0": np.inf}, {}, ['"i0"', "infinite"]),
-        ({"i0": 9.0}, {"lowest": 1, "highest": 5}, ['"i0"', "9", "1 to 5", "rows 2"]),
+        ({"i0": 9.0}, {"lowest": 1, "highest": 5}, ['"i0"', "9", "above the 5", "rows 2"]),
         ({}, {"level": 95}, ["level"]),
     ],
 )
