@@ -328,7 +328,8 @@ def _clda(workings: _Workings) -> MethodResult:
 def _win_probability(workings: _Workings) -> MethodResult:
     if workings.refused:
         return workings.refused
-    data, covariates = workings.data, [one for one in workings.covariates if one[0] != "baseline"]
+    data, left_out = workings.data, ("baseline", *workings.matrix.dropped)
+    covariates = [one for one in workings.covariates if one[0] not in left_out]
     return win_probability(
         data.outcome, data.arm, data.site, data.review, data.baseline, covariates, workings.question.level
     )
