@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import expit
 
+from analysis.ordinal.ordered import Ordered, ordered
 from analysis.ordinal.proportional_odds import SEPARATED, difference, fit_logits
 from analysis.results import Codes, Effect, Floats, Interval, NotEstimable, t_effect
 from analysis.threads import one_thread
@@ -64,44 +65,32 @@ def clmm(
     """
     if quadrature < 1 or (quadrature > 1 and review is not None):
         raise ValueError("quadrature takes one node or more, and more than one only without reviews")
-    names = ("arm", *(name for name, _ in covariates or []))
-    columns = np.column_stack([arm, *(values for _, values in covariates or [])])
-    categories, place = np.unique(outcome, return_inverse=True)
-    if not 2 <= len(categories) <= 50:
-        return NotEstimable(f"the outcome has {len(categories)} different values; categories are 2 to 50")
-    centre, scale = columns.mean(axis=0), columns.std(axis=0)
-    if not (scale > 0.0).all():
-        return NotEstimable(f"{names[int((scale <= 0.0).argmax())]} does not vary")
-    x = (columns - centre) / scale
-    if np.linalg.matrix_rank(x.T @ x / len(x), tol=1e-10) < x.shape[1]:
-        return NotEstimable("some covariates determine others, or the arm")
-    sites = int(site.max()) + 1
-    df = sites - x.shape[1] - 1
-    if df < 1:
-        return NotEstimable(f"{sites} sites are too few for {x.shape[1]} columns")
+    data = ordered(outcome, arm, site, covariates)
+    if isinstance(data, NotEstimable):
+        return data
     notes: list[str] = []
-    people = _People.sorted(place, x, site, review, len(categories))
-    if review is not None and people.reviews == sites:
+    people = _People.sorted(data, site, review)
+    if review is not None and people.reviews == data.sites:
         notes.append("every site has exactly one review: the two variances cannot be told apart, review left out")
-        people = _People.sorted(place, x, site, None, len(categories))
-    if people.reviews == len(place):
+        people = _People.sorted(data, site, None)
+    if people.reviews == len(outcome):
         return NotEstimable("one person a review or site: their variance is not identified")
     with one_thread():
         found = _fit(people, quadrature)
     if isinstance(found, NotEstimable):
         return found
     parameters, loglik, covariance = found
-    count = len(categories) - 1
-    slopes = parameters[count : count + x.shape[1]] / scale
-    sd = np.abs(parameters[count + x.shape[1] :])
+    count, width = len(data.categories) - 1, len(data.names)
+    slopes = parameters[count : count + width] / data.scale
+    sd = np.abs(parameters[count + width :])
     levels = ("site", "review")[: len(sd)]
     boundary = tuple(name for name, value in zip(levels, sd, strict=True) if value < _ZERO)
     if boundary:
         notes.append(f"variance of {' and '.join(boundary)} is estimated as zero; kept in the model")
-    if sites < 20:
+    if data.sites < 20:
         notes.append(FEW_SITES)
     effect = t_effect(
-        float(slopes[0]), math.sqrt(max(float(covariance[count, count]), 0.0)) / float(scale[0]), df, level,
+        float(slopes[0]), math.sqrt(max(float(covariance[count, count]), 0.0)) / float(data.scale[0]), data.df, level,
         tuple(notes),
     )  # fmt: skip
     if isinstance(effect, NotEstimable):
@@ -111,13 +100,13 @@ def clmm(
         effect=effect,
         odds_ratio=math.exp(effect.estimate),
         odds_ratio_ci=(low, high),
-        thresholds=tuple((parameters[:count] + float(centre @ slopes)).tolist()),
-        coefficients=dict(zip(names, slopes.tolist(), strict=True)),
+        thresholds=tuple((parameters[:count] + float(data.centre @ slopes)).tolist()),
+        coefficients=dict(zip(data.names, slopes.tolist(), strict=True)),
         sd_site=float(sd[0]),
         sd_review=float(sd[1]) if len(sd) > 1 else None,
         boundary=boundary,
         loglik=loglik,
-        categories=tuple(categories.tolist()),
+        categories=data.categories,
     )
 
 
@@ -142,13 +131,16 @@ class _People:
         return len(self.first)
 
     @classmethod
-    def sorted(cls, place: Codes, x: Floats, site: Codes, review: Codes | None, categories: int) -> "_People":
+    def sorted(cls, data: Ordered, site: Codes, review: Codes | None) -> "_People":
         key = site if review is None else site * (int(review.max()) + 1) + review
         order = np.argsort(key, kind="stable")
         _, first, code = np.unique(key[order], return_index=True, return_inverse=True)
         of_review = site[order][first]
         _, first_review = np.unique(of_review, return_index=True)
-        return cls(place[order], x[order], code, of_review, first, first_review, categories, review is not None)
+        return cls(
+            data.place[order], data.x[order], code, of_review, first, first_review, len(data.categories),
+            review is not None,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -307,9 +299,7 @@ def _laplace(people: _People, parameters: Floats, modes: _Modes) -> tuple[float,
     )
     if people.nested:
         explicit = sd_review * w / d - (sd_site**2 * sd_review / schur)[people.site] * c**2
-        gradient[count + width + 1] = float(
-            eta_review @ b - 0.5 * (r_b @ slope_review) - explicit.sum()
-        )
+        gradient[count + width + 1] = float(eta_review @ b - 0.5 * (r_b @ slope_review) - explicit.sum())
     return value, gradient
 
 
@@ -372,7 +362,8 @@ def _fit(people: _People, nodes: int) -> tuple[Floats, float, Floats] | NotEstim
     function = objective
     if nodes > 1:
         function = integrated
-        best = minimize(function, best.x, jac=True, method="BFGS", options={"gtol": 1e-5, "maxiter": 200})
+        options = {"gtol": 1e-5, "maxiter": 200, "hess_inv0": (best.hess_inv + best.hess_inv.T) / 2.0}
+        best = minimize(function, best.x, jac=True, method="BFGS", options=options)
     parameters = np.asarray(best.x, dtype=np.float64)
     # The likelihood depends on a standard deviation through its square alone.
     parameters[count + width :] = np.abs(parameters[count + width :])

@@ -11,6 +11,7 @@ from typing import Literal, get_args
 import numpy as np
 from scipy.special import expit
 
+from analysis.ordinal.ordered import Ordered, ordered
 from analysis.results import Codes, Effect, Floats, Interval, NotEstimable, t_effect
 from analysis.threads import one_thread
 
@@ -55,33 +56,19 @@ def proportional_odds(
     """
     if variance not in VARIANCES:
         raise ValueError(f"there is no variance {variance!r}")
-    names = ("arm", *(name for name, _ in covariates or []))
-    columns = np.column_stack([arm, *(values for _, values in covariates or [])])
-    categories, place = np.unique(outcome, return_inverse=True)
-    if len(categories) < 2:
-        return NotEstimable("everybody is in one category")
-    if len(categories) > 50:
-        return NotEstimable(f"the outcome has {len(categories)} different values; it is no set of categories")
-    centre, scale = columns.mean(axis=0), columns.std(axis=0)
-    if not (scale > 0.0).all():
-        return NotEstimable(f"{names[int((scale <= 0.0).argmax())]} does not vary")
-    x = (columns - centre) / scale
-    if np.linalg.matrix_rank(x.T @ x / len(x), tol=1e-10) < x.shape[1]:
-        return NotEstimable("some covariates determine others, or the arm")
-    sites = int(site.max()) + 1
-    df = sites - x.shape[1] - 1
-    if df < 1:
-        return NotEstimable(f"{sites} sites are too few for {x.shape[1]} columns")
+    data = ordered(outcome, arm, site, covariates)
+    if isinstance(data, NotEstimable):
+        return data
     with one_thread():
-        fit = fit_logits(place, x, len(categories))
+        fit = fit_logits(data.place, data.x, len(data.categories))
         if isinstance(fit, NotEstimable):
             return fit
-        se = _se(fit, place, x, site, sites, variance)
+        se = _se(fit, data, site, variance)
     if isinstance(se, NotEstimable):
         return se
-    thresholds = len(categories) - 1
-    slopes = fit.parameters[thresholds:] / scale
-    found = t_effect(float(slopes[0]), se / float(scale[0]), df, level)
+    thresholds = len(data.categories) - 1
+    slopes = fit.parameters[thresholds:] / data.scale
+    found = t_effect(float(slopes[0]), se / float(data.scale[0]), data.df, level)
     if isinstance(found, NotEstimable):
         return found
     low, high = (None if end is None else math.exp(min(end, 700.0)) for end in found.ci)
@@ -89,10 +76,10 @@ def proportional_odds(
         effect=found,
         odds_ratio=math.exp(found.estimate),
         odds_ratio_ci=(low, high),
-        thresholds=tuple((fit.parameters[:thresholds] + float(centre @ slopes)).tolist()),
-        coefficients=dict(zip(names, slopes.tolist(), strict=True)),
+        thresholds=tuple((fit.parameters[:thresholds] + float(data.centre @ slopes)).tolist()),
+        coefficients=dict(zip(data.names, slopes.tolist(), strict=True)),
         loglik=fit.loglik,
-        categories=tuple(categories.tolist()),
+        categories=data.categories,
     )
 
 
@@ -191,32 +178,26 @@ def difference(high: Floats, low: Floats) -> Floats:
     return result
 
 
-def _se(
-    fit: LogitFit, place: Codes, x: Floats, site: Codes, sites: int, variance: Variance
-) -> float | NotEstimable:
-    arm = len(fit.parameters) - x.shape[1]
+def _se(fit: LogitFit, data: Ordered, site: Codes, variance: Variance) -> float | NotEstimable:
     if variance == "jackknife":
-        return _jackknife(fit, place, x, site, sites)
-    sums = np.zeros((sites, len(fit.parameters)))
+        return _jackknife(fit, data, site)
+    sums = np.zeros((data.sites, len(fit.parameters)))
     np.add.at(sums, site, fit.scores)
-    influence = np.linalg.solve(fit.information, sums.T)[arm]
-    factor = sites / (sites - 1) if variance == "cr1" else 1.0
+    influence = np.linalg.solve(fit.information, sums.T)[len(data.categories) - 1]
+    factor = data.sites / (data.sites - 1) if variance == "cr1" else 1.0
     return math.sqrt(factor * float(influence @ influence))
 
 
-def _jackknife(
-    fit: LogitFit, place: Codes, x: Floats, site: Codes, sites: int
-) -> float | NotEstimable:
+def _jackknife(fit: LogitFit, data: Ordered, site: Codes) -> float | NotEstimable:
     estimates = []
-    for left_out in range(sites):
+    for left_out in range(data.sites):
         kept = site != left_out
-        present, again = np.unique(place[kept], return_inverse=True)
-        count = len(fit.parameters) - x.shape[1] + 1
-        start = fit.parameters if len(present) == count else None
+        present, place = np.unique(data.place[kept], return_inverse=True)
         if len(present) < 2:
             return NotEstimable("without one of the sites everybody is in one category")
-        without = fit_logits(again, x[kept], len(present), start)
+        start = fit.parameters if len(present) == len(data.categories) else None
+        without = fit_logits(place, data.x[kept], len(present), start)
         if isinstance(without, NotEstimable):
             return NotEstimable(f"without one of the sites {without.reason}")
         estimates.append(float(without.parameters[len(present) - 1]))
-    return math.sqrt((sites - 1) * float(np.var(estimates)))
+    return math.sqrt((data.sites - 1) * float(np.var(estimates)))

@@ -1,14 +1,17 @@
 """The chance that somebody of the treated arm does better than somebody of the control arm, ties counting half.
 
-Each person's win fraction is the share of the other arm they do better than (ties half); the mixed model of the win
-fractions on arm gives θ = ½ + β/2 with Kenward–Roger's standard error and degrees of freedom (Zou, Zou & Choi 2022,
-Pharmaceutical Statistics 21; Zou, Smith, Zou, Qiu & Shu 2023, Statistics in Medicine 42 for clusters). It asks of the
-outcome only an order, so ceilings and few categories do it no harm.
+Each person's win fraction is the share of the other arm they do better than (ties half). Their means are θ and 1 − θ,
+so the mixed model of win fractions on arm has the coefficient β = 2θ − 1. Its variance is that of θ itself, not four
+times it: the model takes the arms as independent, while a good control site lowers every treated fraction by as much
+as it raises its own. So θ = ½ + β/2 with β's Kenward–Roger standard error (Brunner & Munzel 2000, Biometrical Journal
+42, 17–25, for people; Zou 2021, Statistics in Medicine 40, and its sequels for clusters). It asks of the outcome only
+an order, so ceilings and few categories do it no harm.
 """
 
 from dataclasses import replace
 
 import numpy as np
+from scipy.special import stdtr, stdtrit
 
 from analysis.lmm import reml
 from analysis.lmm.kenward_roger import kenward_roger
@@ -54,7 +57,7 @@ def win_probability(
     (θ − ½)/se, and the interval, cut at 0 and 1, agrees with p. Like every mixed model it weighs between people and
     sites.
     """
-    columns = list(covariates or [])
+    columns = [(name, _doubled(values, arm)) for name, values in covariates or []]
     if baseline is not None:
         columns.insert(0, ("baseline", win_fractions(baseline, arm)))
     matrix = model_matrix(win_fractions(outcome, arm), [*columns, ("arm", arm)])
@@ -67,14 +70,22 @@ def win_probability(
     found = kenward_roger(fit, column, level)
     if isinstance(found, NotEstimable):
         return found
-    low, high = (None if end is None else float(np.clip(0.5 + end / 2.0, 0.0, 1.0)) for end in found.ci)
+    # The t test is of β/2 against β's own standard error.
+    theta, statistic = 0.5 + found.estimate / 2.0, found.estimate / (2.0 * found.se)
+    half = float(stdtrit(found.df, 0.5 + level / 2.0)) * found.se
     return replace(
         found,
-        estimate=0.5 + found.estimate / 2.0,
-        se=found.se / 2.0,
-        ci=(low, high),
+        estimate=theta,
+        ci=(max(0.0, theta - half), min(1.0, theta + half)),
+        statistic=statistic,
+        p=float(2.0 * stdtr(found.df, -abs(statistic))),
         warnings=(MEANING, *found.warnings),
     )
+
+
+def _doubled(values: Floats, arm: Floats) -> Floats:
+    """A covariate whose difference between arms is twice what it was, as that of win fractions is twice θ − ½."""
+    return values + arm * float(values[arm == 1].mean() - values[arm == 0].mean())
 
 
 def advises_win_probability(outcome: Floats) -> str | None:
