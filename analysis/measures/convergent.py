@@ -85,4 +85,5 @@ def _alpha(items: Floats) -> float:
 
 
 def _jackknife(values: Floats) -> float:
-    return math.sqrt((len(values) - 1) * float(values.var()))
+    spread: float = (len(values) - 1) * float(values.var())
+    return math.sqrt(spread)

@@ -51,7 +51,7 @@ def minres(items: pd.DataFrame, factors: int = 1, rotation: Rotation = "oblimin"
     if constant.any():
         return NotEstimable(f'everybody gave the same answer to "{names[int(constant.argmax())]}"')
     with one_thread():
-        correlation = np.corrcoef(complete, rowvar=False)
+        correlation = np.asarray(np.corrcoef(complete, rowvar=False))
         if np.linalg.eigvalsh(correlation)[0] < 1e-10:
             return NotEstimable("some items are determined by the others")
         psi = _uniquenesses(correlation, factors)

@@ -155,3 +155,69 @@ jack <- function(v) sqrt((J - 1) / J * sum((v - mean(v))^2))
 t <- qt(0.975, J - 1)
 answers$convergence <- list(observed = whole[1], observed_ci = tanh(atanh(whole[1]) + c(-t, t) * jack(atanh(parts[1, ]))),
   corrected = whole[2], corrected_ci = whole[2] + c(-t, t) * jack(parts[2, ]))
+# --- one factor of ordered answers, in one group and in several ------------------------------------------------------
+latent <- function(n, loadings, mean, sd, cuts) {
+  f <- mean + sd * rnorm(n)
+  y <- outer(f, loadings) + matrix(rnorm(n * length(loadings)), n) %*% diag(sqrt(1 - loadings^2))
+  items <- sapply(seq_along(loadings), function(j) 1 + rowSums(outer(y[, j], cuts[[j]], ">")))
+  colnames(items) <- paste0("i", seq_along(loadings))
+  as.data.frame(items)
+}
+many <- list(c(-1.2, -0.3, 0.8), c(-1, 0, 1), c(-1.4, -0.5, 0.3, 1.2), c(-0.8, 0.2, 1.1), c(-1.5, -0.7, 0.6))
+moved <- many
+moved[[2]] <- c(-0.4, 0.6, 1.3)
+few <- rep(list(c(-0.8, 0.5)), 4)
+two_arms <- rbind(cbind(arm = "control", latent(350, c(0.8, 0.7, 0.6, 0.75, 0.65), 0, 1, many)),
+  cbind(arm = "appreciative", latent(300, c(0.8, 0.7, 0.6, 0.75, 0.65), 0.4, 1.2, moved)))
+three_waves <- rbind(cbind(wave = "before", latent(250, c(0.7, 0.6, 0.8, 0.7), 0, 1, few)),
+  cbind(wave = "after", latent(220, c(0.7, 0.6, 0.8, 0.7), 0.3, 0.9, few)),
+  cbind(wave = "month3", latent(200, c(0.7, 0.3, 0.8, 0.7), 0.2, 1.1, few)))
+write.csv(two_arms, "measures_two_arms.csv", row.names = FALSE, quote = FALSE)
+write.csv(three_waves, "measures_three_waves.csv", row.names = FALSE, quote = FALSE)
+
+indices <- c("chisq.scaled", "df.scaled", "pvalue.scaled", "baseline.chisq.scaled", "cfi.scaled", "rmsea.scaled", "srmr")
+for (d in list(list("ceiling_six_items", scales$ceiling_six_items), list("two_factors", two),
+    list("seven_answers_eight_items", scales$seven_answers_eight_items),
+    list("agreeableness", na.omit(read.csv("scale_agreeableness.csv"))[1:1000, ]))) {
+  x <- d[[2]]
+  fit <- cfa(paste("f =~", paste(names(x), collapse = " + ")), x, ordered = TRUE, std.lv = TRUE, estimator = "WLSMV")
+  e <- lavInspect(fit, "est")
+  r <- lavInspect(fit, "sampstat")
+  answers$ordinal_factor[[d[[1]]]] <- list(loadings = as.list(setNames(drop(e$lambda), names(x))),
+    se = as.list(setNames(drop(lavInspect(fit, "se")$lambda), names(x))), thresholds = unname(drop(e$tau)),
+    correlations = unname(r$cov[lower.tri(r$cov)]), indices = as.list(fitMeasures(fit, indices)[indices]))
+}
+
+step <- function(d, group, name) {
+  g <- length(unique(d[[group]]))
+  items <- setdiff(names(d), group)
+  rank <- match(name, c("configural", "thresholds", "loadings", "intercepts"))
+  vec <- function(x) paste0("c(", paste(x, collapse = ","), ")")
+  later <- function(first, rest) vec(c(first, rep(rest, g - 1)))
+  label <- function(stem, shared) vec(if (shared) rep(stem, g) else paste0(stem, "_", seq_len(g)))
+  lines <- c()
+  for (i in items) {
+    lines <- c(lines, paste0("f =~ ", vec(rep(NA, g)), "*", i, " + ", label(paste0("l", i), rank >= 3), "*", i))
+    for (t in seq_len(length(unique(d[[i]])) - 1))
+      lines <- c(lines, paste0(i, " | ", label(paste0("t", i, t), rank >= 2), "*t", t))
+    lines <- c(lines, paste0(i, " ~*~ ", later(1, if (rank >= 2) NA else 1), "*", i),
+      paste0(i, " ~ ", later(0, if (rank %in% 2:3) NA else 0), "*1"))
+  }
+  lines <- c(lines, paste0("f ~~ ", later(1, if (rank >= 3) NA else 1), "*f"),
+    paste0("f ~ ", later(0, if (rank >= 4) NA else 0), "*1"))
+  lavaan(paste(lines, collapse = "\n"), d, group = group, ordered = items, estimator = "WLSMV", parameterization = "delta")
+}
+for (d in list(list("two_arms", two_arms, "arm"), list("three_waves", three_waves, "wave"))) {
+  fits <- lapply(c("configural", "thresholds", "loadings", "intercepts"), function(s) step(d[[2]], d[[3]], s))
+  tests <- lapply(2:4, function(k) {
+    t <- lavTestLRT(fits[[k - 1]], fits[[k]])
+    list(statistic = t[["Chisq diff"]][2], df = t[["Df diff"]][2], p = t[["Pr(>Chisq)"]][2])
+  })
+  last <- parameterEstimates(fits[[4]])
+  m <- last[last$lhs == "f" & last$op == "~1", ]
+  answers$invariance[[d[[1]]]] <- list(
+    steps = lapply(fits, function(f) as.list(fitMeasures(f, indices)[indices])), differences = tests,
+    factor_means = m$est[-1], factor_means_se = m$se[-1])
+}
+
+write_json(answers, "measures.json", auto_unbox = TRUE, digits = 13, pretty = TRUE, na = "null")
