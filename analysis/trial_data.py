@@ -266,7 +266,7 @@ def _columns(frame: pd.DataFrame, question: Question) -> _Columns:
         person = coded(frame[question.participant])[0]
     covariates: list[tuple[str, Floats]] = []
     for name in question.covariates:
-        entered, absent = _covariate(frame[name], name)
+        entered, absent = covariate_columns(frame[name], name)
         covariates.extend(entered)
         missing.append((name, absent))
     if grouping := question.strata or question.pairs:
@@ -316,7 +316,7 @@ def _strata(columns: _Columns, site_arm: Codes, question: Question) -> Codes | N
     return strata
 
 
-def _covariate(series: "pd.Series[object]", column: str) -> tuple[list[tuple[str, Floats]], Mask]:
+def covariate_columns(series: "pd.Series[object]", column: str) -> tuple[list[tuple[str, Floats]], Mask]:
     """A numeric covariate as it is; a labelled one as indicators of every label but the first in order."""
     if pd.api.types.is_numeric_dtype(series) and not pd.api.types.is_bool_dtype(series):
         values = numbers(series, column)
