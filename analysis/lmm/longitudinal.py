@@ -362,13 +362,22 @@ class LongitudinalFit:
 
 @dataclass(frozen=True)
 class Sample:
-    """Who was asked when: codes from 0, (N,), one row a person and wave; T waves."""
+    """Who was asked when: codes from 0, (N,), one row a person and wave; T waves.
+
+    person : None where each row is a person of its own.   occasion : what a wave is called in words; for people of
+    several roles, each asked once, a role takes the place of a wave.
+    """
 
     wave: Codes
     site: Codes
     review: Codes | None
-    person: Codes
+    person: Codes | None
     waves: int
+    occasion: str = "wave"
+
+    def named(self, level: int) -> str:
+        """A level's name in words."""
+        return LEVELS[level].replace("wave", self.occasion)
 
 
 def fit(matrix: ModelMatrix, sample: Sample, review_wave: bool = False) -> LongitudinalFit | NotEstimable:
@@ -384,7 +393,7 @@ def fit(matrix: ModelMatrix, sample: Sample, review_wave: bool = False) -> Longi
         return levels
     alone = REVIEW not in levels and REVIEW_WAVE not in levels
     review = sample.site if alone or sample.review is None else sample.review
-    person = sample.person
+    person = np.arange(len(sample.wave)) if sample.person is None else sample.person
     if alone and sample.review is not None:
         # Without reviews people are told apart by site alone, and the same code may stand in two reviews.
         person = sample.review * (int(person.max()) + 1) + person
@@ -393,29 +402,30 @@ def fit(matrix: ModelMatrix, sample: Sample, review_wave: bool = False) -> Longi
     if dof < 2:
         return NotEstimable("fewer answers than the model has columns")
     try:
-        return _fit_sums(matrix, sums, levels, notes)
+        return _fit_sums(matrix, sums, levels, sample, notes)
     except np.linalg.LinAlgError:
         return NotEstimable(ALL_EXPLAINED)
 
 
 def _levels(sample: Sample, review_wave: bool) -> tuple[tuple[int, ...] | NotEstimable, tuple[str, ...]]:
     """Random effects that the sample can tell apart, and what is said of those it cannot."""
-    rows = len(sample.wave)
+    rows, when = len(sample.wave), sample.occasion
     site_wave = sample.site * sample.waves + sample.wave
     sites, cells = len(np.unique(sample.site)), len(np.unique(site_wave))
     if cells == rows:
-        return NotEstimable("one answer a site and wave: site:wave and residual variance cannot be told apart"), ()
+        return NotEstimable(f"one answer a site and {when}: their variance and the residual cannot be told apart"), ()
     if cells == sites:
-        return NotEstimable("every site answered at one wave only: nothing is longitudinal"), ()
+        return NotEstimable(f"every site has answers of one {when} only: there is nothing to compare within sites"), ()
     review = np.zeros(rows, dtype=np.intp) if sample.review is None else sample.review
     review = sample.site * (int(review.max()) + 1) + review
-    person = review * (int(sample.person.max()) + 1) + sample.person
-    reviews, people = len(np.unique(review)), len(np.unique(person))
+    reviews, people = len(np.unique(review)), rows
     levels, notes = {SITE, SITE_WAVE}, []
-    if people < rows:
-        levels.add(PARTICIPANT)
-    else:
-        notes.append("everyone answered at one wave only: participant left out")
+    if sample.person is not None:
+        people = len(np.unique(review * (int(sample.person.max()) + 1) + sample.person))
+        if people < rows:
+            levels.add(PARTICIPANT)
+        else:
+            notes.append(f"everyone answered at one {when} only: participant left out")
     if sample.review is not None and reviews == sites:
         notes.append("every site has exactly one review: the two variances cannot be told apart, review left out")
     elif sample.review is not None and reviews == people:
@@ -426,12 +436,12 @@ def _levels(sample: Sample, review_wave: bool) -> tuple[tuple[int, ...] | NotEst
             if len(np.unique(review * sample.waves + sample.wave)) < rows:
                 levels.add(REVIEW_WAVE)
             else:
-                notes.append("no review has two answers at a wave: review:wave left out")
+                notes.append(f"no review has two answers of one {when}: review:{when} left out")
     return tuple(sorted(levels)), tuple(notes)
 
 
 def _fit_sums(
-    matrix: ModelMatrix, sums: WaveSums, levels: tuple[int, ...], notes: tuple[str, ...]
+    matrix: ModelMatrix, sums: WaveSums, levels: tuple[int, ...], sample: Sample, notes: tuple[str, ...]
 ) -> LongitudinalFit | NotEstimable:
     dof = sums.rows - sums.rank
     start = np.zeros(5)
@@ -451,7 +461,7 @@ def _fit_sums(
         return NotEstimable(ALL_EXPLAINED)
     left = at.trace / at.unprojected
     if left.min() < 1e-9:
-        name = LEVELS[levels[int(left.argmin())]]
+        name = sample.named(levels[int(left.argmin())])
         return NotEstimable(f"the columns of the model take up every difference of {name}, so its variance is unknown")
     if search.decrement(at, levels, dof) > 1e-6:
         return NotEstimable("the likelihood has no optimum that could be found: the projected gradient is not zero")
@@ -465,8 +475,8 @@ def _fit_sums(
         levels=levels,
         at=at,
         sigma2=sigma2,
-        variance={LEVELS[k]: sigma2 * float(at.theta[k]) for k in levels},
-        boundary=tuple(LEVELS[k] for k in levels if at.theta[k] == 0.0),
+        variance={sample.named(k): sigma2 * float(at.theta[k]) for k in levels},
+        boundary=tuple(sample.named(k) for k in levels if at.theta[k] == 0.0),
         loglik=-0.5 * (dof * (1.0 + math.log(2.0 * math.pi * sigma2)) + logdet_h + raw_logdet_x),
         iterations=steps,
         notes=notes,
