@@ -373,7 +373,14 @@ def _effect_size(deciding: MethodResult | None, plain: reml.RemlFit | NotEstimab
 
 def _hash(frame: pd.DataFrame, question: Question) -> str:
     named = frame[[column for _, column in question.columns()]]
-    return hashlib.sha256(named.to_csv(index=False).encode()).hexdigest()
+    found = hashlib.sha256(",".join(named.columns).encode())
+    for name in named.columns:
+        values = named[name]
+        # Numbers as they stand, text by a hash of each cell: to write a million rows takes longer than to analyse them.
+        plain = pd.api.types.is_numeric_dtype(values) and isinstance(values.dtype, np.dtype)
+        cells = values.to_numpy() if plain else pd.util.hash_pandas_object(values, index=False).to_numpy()
+        found.update(np.ascontiguousarray(cells))
+    return found.hexdigest()
 
 
 def _version() -> str:

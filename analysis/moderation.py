@@ -13,7 +13,7 @@ import pandas as pd
 
 from analysis.labels import coded
 from analysis.lmm import longitudinal, reml
-from analysis.lmm.kenward_roger import JointTest, MixedFit, contrast, joint_test
+from analysis.lmm.kenward_roger import JointTest, MixedFit, combination, contrast, joint_test
 from analysis.lmm.longitudinal import Sample
 from analysis.model_matrix import model_matrix
 from analysis.question import Question
@@ -151,7 +151,7 @@ def by_baseline(frame: pd.DataFrame, question: Question) -> ByBaseline | NotEsti
         at = tuple(
             (
                 float(data.baseline.mean()) + steps * spread,
-                contrast(fit, _weights(fit, {arm: 1.0, slope: steps * spread}), question.level),
+                contrast(fit, combination(fit, {arm: 1.0, slope: steps * spread}), question.level),
             )
             for steps in (-1.0, 0.0, 1.0)
         )
@@ -159,7 +159,7 @@ def by_baseline(frame: pd.DataFrame, question: Question) -> ByBaseline | NotEsti
             *_warnings(data, question, varying=True),
             "the baseline is taken to tell as much of the outcome in every site of an arm",
         )
-        return ByBaseline(contrast(fit, _weights(fit, {slope: 1.0}), question.level), at, notes)
+        return ByBaseline(contrast(fit, combination(fit, {slope: 1.0}), question.level), at, notes)
 
 
 def _labels(series: "pd.Series[object]") -> "pd.Series[object]":
@@ -176,25 +176,17 @@ def _covariates(data: TrialData, question: Question) -> list[tuple[str, Floats]]
     return found
 
 
-def _weights(fit: MixedFit, effects: Mapping[int, float]) -> Floats:
-    """A contrast of effects in original units, by column, as one of standardised effects."""
-    weights = np.zeros(fit.sums.rank)
-    for column, weight in effects.items():
-        weights[column] = weight / float(fit.matrix.scale[column])
-    return weights
-
-
 def _effect(fit: MixedFit, place: int | None, less: int | None, name: str, level: float) -> Effect | NotEstimable:
     if place is None:
         return NotEstimable(f'answers of one arm only where it is "{name}"')
-    return contrast(fit, _weights(fit, {place: 1.0} if less is None else {place: 1.0, less: -1.0}), level)
+    return contrast(fit, combination(fit, {place: 1.0} if less is None else {place: 1.0, less: -1.0}), level)
 
 
 def _together(fit: MixedFit, places: list[int | None]) -> JointTest | NotEstimable:
     known = [place for place in places if place is not None]
     if len(known) < 2:
         return NotEstimable("fewer than two groups have answers of both arms")
-    differences = [_weights(fit, {place: 1.0, known[0]: -1.0}) for place in known[1:]]
+    differences = [combination(fit, {place: 1.0, known[0]: -1.0}) for place in known[1:]]
     return joint_test(fit, np.column_stack(differences))
 
 

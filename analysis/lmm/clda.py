@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from analysis.lmm import longitudinal
-from analysis.lmm.kenward_roger import JointTest, contrast, joint_test
+from analysis.lmm.kenward_roger import JointTest, combination, contrast, joint_test
 from analysis.lmm.longitudinal import LongitudinalFit
 from analysis.long_data import LongData
 from analysis.model_matrix import model_matrix
@@ -96,7 +96,7 @@ def clda(
         if place is None:
             contrasts[wave] = NotEstimable(f'only one arm answered at wave "{wave}"')
         else:
-            contrasts[wave] = contrast(fit, _units(fit, [place])[:, 0], level)
+            contrasts[wave] = contrast(fit, combination(fit, {place: 1.0}), level)
     last = contrasts[data.waves[-1]]
     if isinstance(last, NotEstimable):
         return last
@@ -111,7 +111,9 @@ def clda(
         warnings=(*data.warnings, *last.warnings),
         contrasts=contrasts,
         levels=_levels(fit, data, raw, level),
-        together=joint_test(fit, _units(fit, kept)) if len(kept) > 1 else None,
+        together=joint_test(fit, np.column_stack([combination(fit, {k: 1.0}) for k in kept]))
+        if len(kept) > 1
+        else None,
         variance={**fit.variance, "residual": fit.sigma2},
         boundary=fit.boundary,
         reml_loglik=fit.loglik,
@@ -132,14 +134,6 @@ def _columns(data: LongData) -> list[tuple[str, Floats]]:
         *((f"wave {wave}", here) for wave, here in at),
         *((_arm_at(wave), data.arm * here) for wave, here in at),
     ]
-
-
-def _units(fit: LongitudinalFit, places: list[int]) -> Floats:
-    """The effects of single columns, per unit of the column, (p, ℓ)."""
-    weights = np.zeros((fit.sums.rank, len(places)))
-    for k, place in enumerate(places):
-        weights[place, k] = 1.0 / float(fit.matrix.scale[place])
-    return weights
 
 
 def _levels(

@@ -10,6 +10,7 @@ the inverse of a matrix one larger than their number.
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,10 +64,12 @@ def parameter_covariance(fit: MixedFit) -> Floats:
     return 2.0 * np.asarray(np.linalg.inv(information))
 
 
-def standardised(fit: MixedFit, weights: Floats) -> Floats:
-    """A contrast of effects in original units, (p,) or (p, ℓ), as one of the standardised columns' effects."""
-    scale = fit.matrix.scale[:-1]
-    return weights / (scale if weights.ndim == 1 else scale[:, None])
+def combination(fit: MixedFit, effects: Mapping[int, float]) -> Floats:
+    """A combination of effects in original units, weights by column, as weights (p,) of standardised effects."""
+    weights = np.zeros(fit.sums.rank)
+    for column, weight in effects.items():
+        weights[column] = weight / float(fit.matrix.scale[column])
+    return weights
 
 
 def kenward_roger(fit: MixedFit, column: int, level: float = 0.95) -> Effect | NotEstimable:
@@ -74,29 +77,12 @@ def kenward_roger(fit: MixedFit, column: int, level: float = 0.95) -> Effect | N
 
     Zero variances stay in the adjustment, as the paper has it; df and standard error are then conservative.
     """
-    weights = np.zeros(fit.sums.rank)
-    weights[column] = 1.0 / float(fit.matrix.scale[column])
-    return contrast(fit, weights, level)
+    return contrast(fit, combination(fit, {column: 1.0}), level)
 
 
 def contrast(fit: MixedFit, weights: Floats, level: float = 0.95) -> Effect | NotEstimable:
     """Test and interval for one linear combination of the standardised columns' effects, weights (p,)."""
-    p, at, places = fit.sums.rank, fit.at, _places(fit)
-    l_ = at.lower[:p, :p] @ weights  # the contrast in the basis where X'H⁻¹X = I
-    variance = float(l_ @ l_)
-    try:
-        w = parameter_covariance(fit)
-    except np.linalg.LinAlgError:
-        return NotEstimable(TOLD_APART)
-    images = [at.n1[k][:p, :p] @ l_ for k in places]
-    gradient = np.array([variance, *(float(l_ @ image) for image in images)])
-    adjustment = 0.0
-    for i, k in enumerate(places):
-        for j, m in enumerate(places):
-            curvature = float(l_ @ at.n2[k][m][:p, :p] @ l_ - images[i] @ images[j])
-            adjustment += float(w[1 + i, 1 + j]) * curvature
-    spread = float(gradient @ w @ gradient)
-    adjusted = variance + 2.0 * adjustment
+    variance, adjusted, spread = _parts(fit, weights)
     if not (spread > 0.0 and adjusted > 0.0):
         return NotEstimable(TOLD_APART)
     # `variance` is per unit of the standardised outcome's σ².
@@ -107,6 +93,29 @@ def contrast(fit: MixedFit, weights: Floats, level: float = 0.95) -> Effect | No
         level,
         conservative(fit),
     )
+
+
+def _parts(fit: MixedFit, weights: Floats) -> tuple[float, float, float]:
+    """l'Φl, l'Φ_A l and ∇'W∇ of a contrast, in units of σ² and σ⁴; zeros where W does not exist."""
+    p, at, places = fit.sums.rank, fit.at, _places(fit)
+    if isinstance(fit, RemlFit) and fit.compiled:
+        from analysis.lmm.compiled import contrast_parts  # noqa: PLC0415  # imports numba
+
+        return contrast_parts(fit.at, fit.levels, fit.sums.rows - p, weights)
+    l_ = at.lower[:p, :p] @ weights  # the contrast in the basis where X'H⁻¹X = I
+    variance = float(l_ @ l_)
+    try:
+        w = parameter_covariance(fit)
+    except np.linalg.LinAlgError:
+        return 0.0, 0.0, 0.0
+    images = [at.n1[k][:p, :p] @ l_ for k in places]
+    gradient = np.array([variance, *(float(l_ @ image) for image in images)])
+    adjustment = 0.0
+    for i, k in enumerate(places):
+        for j, m in enumerate(places):
+            curvature = float(l_ @ at.n2[k][m][:p, :p] @ l_ - images[i] @ images[j])
+            adjustment += float(w[1 + i, 1 + j]) * curvature
+    return variance, variance + 2.0 * adjustment, float(gradient @ w @ gradient)
 
 
 def joint_test(fit: MixedFit, weights: Floats) -> JointTest | NotEstimable:
