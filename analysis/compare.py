@@ -12,8 +12,10 @@ import pandas as pd
 
 from analysis.errors import BadData
 from analysis.lmm import reml
+from analysis.lmm.clda import NOT_RANDOMISED, clda
 from analysis.lmm.kenward_roger import kenward_roger
 from analysis.lmm.satterthwaite import satterthwaite
+from analysis.long_data import read_long
 from analysis.marginal.gee import gee, gee_fit
 from analysis.measures.hedges_g import hedges_g
 from analysis.measures.icc import icc_review, icc_site
@@ -48,6 +50,7 @@ WEIGHTS = {
     "win_probability": "between people and sites, by the estimated variances",
     "randomisation": "every site the same",
     "did": "every site the same",
+    "clda": "between people and sites, by the estimated variances; people with some waves count at those",
 }
 
 
@@ -145,9 +148,13 @@ def compare(frame: pd.DataFrame, question: Question, data_sha256: str | None = N
     """
     data = read(frame, question)
     with one_thread():
-        workings = _Workings(data, question)
+        workings = _Workings(frame, data, question)
         primary = choose_primary(
-            question.design, question.planned_sites, data.allocated, has_before=data.baseline is not None
+            question.design,
+            question.planned_sites,
+            data.allocated,
+            has_before=data.baseline is not None,
+            named=question.primary,
         )
         methods = {name: _METHODS[name](workings) for name in METHODS if name in question.methods}
         deciding = methods.get(primary.method or "")
@@ -176,7 +183,8 @@ def compare(frame: pd.DataFrame, question: Question, data_sha256: str | None = N
 class _Workings:
     """What several methods share, each computed once when first needed."""
 
-    def __init__(self, data: TrialData, question: Question) -> None:
+    def __init__(self, frame: pd.DataFrame, data: TrialData, question: Question) -> None:
+        self.frame = frame
         self.data = data
         self.question = question
         self.randomised = question.design != "nonrandomised"
@@ -342,11 +350,13 @@ def _did(workings: _Workings) -> MethodResult:
 
 
 def _clda(workings: _Workings) -> MethodResult:
+    question = workings.question
     if not workings.randomised:
-        return NotEstimable("refused: equal baselines are a fact of randomisation only")
-    if workings.question.wave is None:
+        return NotEstimable(NOT_RANDOMISED)
+    if question.wave is None:
         return NotEstimable("longitudinal analysis needs a wave column")
-    return NotEstimable("not computed in this version; lmm_kenward_roger adjusts for the first wave instead")
+    long = read_long(workings.frame, question, workings.data.treatment)
+    return clda(long, question.design, question.level)
 
 
 def _win_probability(workings: _Workings) -> MethodResult:
@@ -397,7 +407,14 @@ def _effect_size(deciding: MethodResult | None, plain: reml.RemlFit | NotEstimab
 
 def _hash(frame: pd.DataFrame, question: Question) -> str:
     named = frame[[column for _, column in question.columns()]]
-    return hashlib.sha256(named.to_csv(index=False).encode()).hexdigest()
+    found = hashlib.sha256(",".join(named.columns).encode())
+    for name in named.columns:
+        values = named[name]
+        # Numbers as they stand, text by a hash of each cell: to write a million rows takes longer than to analyse them.
+        plain = pd.api.types.is_numeric_dtype(values) and isinstance(values.dtype, np.dtype)
+        cells = values.to_numpy() if plain else pd.util.hash_pandas_object(values, index=False).to_numpy()
+        found.update(np.ascontiguousarray(cells))
+    return found.hexdigest()
 
 
 def _version() -> str:
