@@ -28,7 +28,7 @@ from analysis.threads import one_thread
 from analysis.trial_data import Counts, TrialData, read
 from analysis.two_stage.cluster_summary import ATTENUATED, cluster_summary, site_residual_means
 
-__all__ = ["METHODS", "BadData", "Comparison", "Question", "Variance", "compare"]
+__all__ = ["METHODS", "BadData", "Comparison", "Question", "Variance", "compare", "results"]
 
 MethodResult = Effect | RandomisationTest | NotEstimable
 
@@ -165,6 +165,12 @@ def compare(frame: pd.DataFrame, question: Question, data_sha256: str | None = N
             seed=question.seed,
             level=question.level,
         )
+
+
+def results(data: TrialData, question: Question) -> dict[str, MethodResult]:
+    """The question's methods alone, of data already read: what simulations run, one thread being the caller's care."""
+    workings = _Workings(data, question)
+    return {name: _METHODS[name](workings) for name in question.methods}
 
 
 class _Workings:
