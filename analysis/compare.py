@@ -16,11 +16,12 @@ from analysis.lmm.kenward_roger import kenward_roger
 from analysis.lmm.satterthwaite import satterthwaite
 from analysis.measures.hedges_g import hedges_g
 from analysis.measures.icc import icc_review, icc_site
-from analysis.model_matrix import ALL_EXPLAINED, NOTHING_LEFT, ModelMatrix, model_matrix
+from analysis.model_matrix import ALL_EXPLAINED, NOTHING_LEFT, ModelMatrix, model_matrix, site_means
 from analysis.primary import Primary, choose_primary
 from analysis.question import METHODS, Question
 from analysis.resampling.allocations import scheme
 from analysis.resampling.randomisation import RandomisationTest, randomisation_test
+from analysis.resampling.studentised import studentised_test
 from analysis.results import Effect, Floats, NotEstimable, Ratio
 from analysis.robust.cluster_robust import Kind, SiteScores, cluster_robust, site_scores
 from analysis.robust.did import did, stratum_columns
@@ -167,16 +168,24 @@ def compare(frame: pd.DataFrame, question: Question, data_sha256: str | None = N
         )
 
 
-def results(data: TrialData, question: Question) -> dict[str, MethodResult]:
-    """The question's methods alone, of data already read: what simulations run, one thread being the caller's care."""
-    workings = _Workings(data, question)
-    return {name: _METHODS[name](workings) for name in question.methods}
+def results(
+    data: TrialData, question: Question, methods: tuple[str, ...], *, quick: bool = False
+) -> dict[str, MethodResult]:
+    """Some methods alone, of data already read: what simulations run, one thread being the caller's care.
+
+    methods : names from METHODS, or "studentised", the randomisation test of the difference over its standard error.
+    quick   : 999 random allocations where there are more than 10,000, in place of exact counts.
+    """
+    workings = _Workings(data, question, quick)
+    table = {**_METHODS, "studentised": _studentised}
+    return {name: table[name](workings) for name in methods}
 
 
 class _Workings:
     """What several methods share, each computed once when first needed."""
 
-    def __init__(self, data: TrialData, question: Question) -> None:
+    def __init__(self, data: TrialData, question: Question, quick: bool = False) -> None:
+        self.quick = quick
         self.data = data
         self.question = question
         self.randomised = question.design != "nonrandomised"
@@ -301,6 +310,7 @@ def _randomisation(workings: _Workings) -> MethodResult:
         workings.residual_means(data.arm),
         rng=np.random.default_rng(question.seed),
         level=question.level,
+        **(_QUICK if workings.quick else {}),
     )
     if isinstance(result, NotEstimable):
         return result
@@ -309,7 +319,34 @@ def _randomisation(workings: _Workings) -> MethodResult:
         notes.append("sites were not randomised: p reads as if they had been")
     elif data.site_stratum is None:
         notes.append("complete randomisation assumed, as neither strata nor pairs were named")
-    return replace(result, warnings=tuple(notes))
+    beside: MethodResult | None = None
+    changes = not workings.randomised and data.baseline is not None
+    if not workings.quick and (changes or _spread_ratio(workings.outcome_means, data.site_arm) is not None):
+        beside = _studentised(workings)
+    return replace(result, warnings=tuple(notes), studentised=beside if isinstance(beside, RandomisationTest) else None)
+
+
+# Where thousands of trials are simulated: `randomisation_test`'s own limits make one of 40 sites take 0.2 s.
+_QUICK = {"draws": 999, "enumerate_up_to": 10_000, "count_up_to_sites": 0}
+
+
+def _studentised(workings: _Workings) -> MethodResult:
+    """Of residual site means; of site mean changes where sites were not randomised, as difference-in-differences is."""
+    if workings.refused:
+        return workings.refused
+    data, question = workings.data, workings.question
+    means, arm_means = workings.outcome_means, workings.residual_means(data.arm)
+    if not workings.randomised and data.baseline is not None:
+        means, arm_means = site_means(data.outcome - data.baseline, data.site), data.site_arm
+    return studentised_test(
+        scheme(data.site_arm, data.site_stratum),
+        data.site_arm,
+        means,
+        arm_means,
+        rng=np.random.default_rng(question.seed),
+        level=question.level,
+        **({"draws": 999, "enumerate_up_to": 10_000} if workings.quick else {}),
+    )
 
 
 def _did(workings: _Workings) -> MethodResult:

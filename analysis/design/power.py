@@ -164,7 +164,7 @@ def power(design: TrialDesign, effect: float, alpha: float = 0.05) -> float:
     """Probability that the two-sided t test rejects, an effect in SD being true.
 
     >>> round(power(TrialDesign(20, 4, 6, 0.02, 0.07), 0.35), 2)
-    0.81
+    0.79
     """
     if not math.isfinite(effect):
         raise BadData(f"delta: {effect:g} is not a number; give the difference in SD of the outcome")

@@ -233,7 +233,7 @@ def simulate_methods(
     alpha: float = 0.05,
     jobs: int = 1,
 ) -> dict[str, Simulated]:
-    """Analyse simulated trials by methods of `compare`, as randomised, complete cases.
+    """Analyse simulated trials by methods of `compare` (`results` says which), as randomised, complete cases.
 
     jobs : processes that share the work.   The truth's effect is what an interval must hold: for answers in items it is
     known only where it is 0.
@@ -277,7 +277,6 @@ def _analysed(truth: Truth, methods: tuple[str, ...], numbers: range, seed: int,
         baseline="baseline" if truth.has_baseline else None,
         design="randomised",
         planned_sites=truth.design.sites,
-        methods=methods,
         level=1.0 - alpha,
     )
     table = np.full((len(numbers), len(methods), 4), np.nan)
@@ -287,7 +286,7 @@ def _analysed(truth: Truth, methods: tuple[str, ...], numbers: range, seed: int,
             data = complete_cases(simulate(truth, rng))
             if data is None or float(np.ptp(data.outcome)) == 0.0:
                 continue
-            for place, result in zip(row, results(data, question).values(), strict=True):
+            for place, result in zip(row, results(data, question, methods, quick=True).values(), strict=True):
                 if isinstance(result, Effect | RandomisationTest):
                     low, high = result.ci
                     place[:] = (
