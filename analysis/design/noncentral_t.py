@@ -10,20 +10,21 @@ import math
 import numpy as np
 from scipy.special import ndtr
 
-# Nodes of the trapezoidal rule; twice as many change no digit of what is tested.
+# Least nodes of the trapezoidal rule. Φ(teˣ − λ) is as steep as λ: a step of c/λ errs by e^(−2π²/c²), here e⁻⁴⁰.
 _NODES = 401
+_STEP = 0.7
 # The density is cut where it is below e⁻⁴⁰ of its peak.
 _CUT = 40.0
 
 
 def noncentral_t_cdf(t: float, df: float, noncentrality: float) -> float:
-    """P(T ≤ t) to about 1e-13 of absolute error.
+    """P(T ≤ t) to about 1e-12 of absolute error, df ≥ 1.
 
     >>> round(noncentral_t_cdf(2.1, 18, 0.0), 6)  # central
     0.974955
     """
     low, high = _ends(df)
-    x = np.linspace(low, high, _NODES)
+    x = np.linspace(low, high, max(_NODES, math.ceil((high - low) * abs(noncentrality) / _STEP)))
     # The density of x over its peak; dividing by its own sum normalises it without the rounding of log Γ.
     weights = np.exp(df * (x - np.expm1(2.0 * x) / 2.0))
     return min(1.0, float(weights @ ndtr(t * np.exp(x) - noncentrality) / weights.sum()))
