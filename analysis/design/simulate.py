@@ -166,7 +166,7 @@ def _scored(latent: Floats, answers: Answers, rng: np.random.Generator) -> Float
     """Mean of five items, 0 to 100."""
     cuts = ndtri(np.cumsum(_ITEM[answers])[:-1])
     items = math.sqrt(0.5) * (latent[:, None] + rng.standard_normal((len(latent), _ITEMS)))
-    return np.asarray(np.searchsorted(cuts, items.ravel()).reshape(items.shape).mean(axis=1) * 25.0)
+    return np.asarray(np.searchsorted(cuts, items.ravel()).reshape(items.shape).sum(axis=1) * (25.0 / _ITEMS))
 
 
 def complete_cases(people: People) -> TrialData | None:
