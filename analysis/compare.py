@@ -19,12 +19,13 @@ from analysis.long_data import read_long
 from analysis.marginal.gee import gee, gee_fit
 from analysis.measures.hedges_g import hedges_g
 from analysis.measures.icc import icc_review, icc_site
-from analysis.model_matrix import ALL_EXPLAINED, NOTHING_LEFT, ModelMatrix, model_matrix
+from analysis.model_matrix import ALL_EXPLAINED, NOTHING_LEFT, ModelMatrix, model_matrix, site_means
 from analysis.ordinal.win_probability import advises_win_probability, win_probability
 from analysis.primary import Primary, choose_primary
 from analysis.question import METHODS, Question
 from analysis.resampling.allocations import scheme
 from analysis.resampling.randomisation import RandomisationTest, randomisation_test
+from analysis.resampling.studentised import studentised_test
 from analysis.resampling.wild_bootstrap import WildBootstrap, wild_bootstrap
 from analysis.results import Effect, Floats, NotEstimable, Ratio
 from analysis.robust.cluster_robust import Kind, SiteScores, cluster_robust, site_scores
@@ -33,7 +34,7 @@ from analysis.threads import one_thread
 from analysis.trial_data import Counts, TrialData, read
 from analysis.two_stage.cluster_summary import ATTENUATED, cluster_summary, site_residual_means
 
-__all__ = ["METHODS", "BadData", "Comparison", "Question", "Variance", "compare"]
+__all__ = ["METHODS", "BadData", "Comparison", "Question", "Variance", "compare", "results"]
 
 MethodResult = Effect | RandomisationTest | WildBootstrap | NotEstimable
 
@@ -148,7 +149,7 @@ def compare(frame: pd.DataFrame, question: Question, data_sha256: str | None = N
     """
     data = read(frame, question)
     with one_thread():
-        workings = _Workings(frame, data, question)
+        workings = _Workings(data, question, frame)
         primary = choose_primary(
             question.design,
             question.planned_sites,
@@ -180,11 +181,27 @@ def compare(frame: pd.DataFrame, question: Question, data_sha256: str | None = N
         )
 
 
+def results(
+    data: TrialData, question: Question, methods: tuple[str, ...], *, quick: bool = False
+) -> dict[str, MethodResult]:
+    """Some methods alone, of data already read: what simulations run, one thread being the caller's care.
+
+    methods : names from METHODS, or "studentised", the randomisation test of the difference over its standard error.
+    quick   : 999 random allocations where there are more than 10,000, in place of exact counts.
+    """
+    workings = _Workings(data, question, quick=quick)
+    table = {**_METHODS, "studentised": _studentised}
+    return {name: table[name](workings) for name in methods}
+
+
 class _Workings:
     """What several methods share, each computed once when first needed."""
 
-    def __init__(self, frame: pd.DataFrame, data: TrialData, question: Question) -> None:
+    def __init__(
+        self, data: TrialData, question: Question, frame: pd.DataFrame | None = None, *, quick: bool = False
+    ) -> None:
         self.frame = frame
+        self.quick = quick
         self.data = data
         self.question = question
         self.randomised = question.design != "nonrandomised"
@@ -331,6 +348,7 @@ def _randomisation(workings: _Workings) -> MethodResult:
         workings.residual_means(data.arm),
         rng=np.random.default_rng(question.seed),
         level=question.level,
+        **(_QUICK if workings.quick else {}),
     )
     if isinstance(result, NotEstimable):
         return result
@@ -339,7 +357,34 @@ def _randomisation(workings: _Workings) -> MethodResult:
         notes.append("sites were not randomised: p reads as if they had been")
     elif data.site_stratum is None:
         notes.append("complete randomisation assumed, as neither strata nor pairs were named")
-    return replace(result, warnings=tuple(notes))
+    beside: MethodResult | None = None
+    changes = not workings.randomised and data.baseline is not None
+    if not workings.quick and (changes or _spread_ratio(workings.outcome_means, data.site_arm) is not None):
+        beside = _studentised(workings)
+    return replace(result, warnings=tuple(notes), studentised=beside if isinstance(beside, RandomisationTest) else None)
+
+
+# Where thousands of trials are simulated: `randomisation_test`'s own limits make one of 40 sites take 0.2 s.
+_QUICK = {"draws": 999, "enumerate_up_to": 10_000, "count_up_to_sites": 0}
+
+
+def _studentised(workings: _Workings) -> MethodResult:
+    """Of residual site means; of site mean changes where sites were not randomised, as difference-in-differences is."""
+    if workings.refused:
+        return workings.refused
+    data, question = workings.data, workings.question
+    means, arm_means = workings.outcome_means, workings.residual_means(data.arm)
+    if not workings.randomised and data.baseline is not None:
+        means, arm_means = site_means(data.outcome - data.baseline, data.site), data.site_arm
+    return studentised_test(
+        scheme(data.site_arm, data.site_stratum),
+        data.site_arm,
+        means,
+        arm_means,
+        rng=np.random.default_rng(question.seed),
+        level=question.level,
+        **({"draws": 999, "enumerate_up_to": 10_000} if workings.quick else {}),
+    )
 
 
 def _did(workings: _Workings) -> MethodResult:
@@ -353,7 +398,7 @@ def _clda(workings: _Workings) -> MethodResult:
     question = workings.question
     if not workings.randomised:
         return NotEstimable(NOT_RANDOMISED)
-    if question.wave is None:
+    if question.wave is None or workings.frame is None:
         return NotEstimable("longitudinal analysis needs a wave column")
     long = read_long(workings.frame, question, workings.data.treatment)
     return clda(long, question.design, question.level)

@@ -92,6 +92,9 @@ def _table(result: Comparison) -> Iterable[str]:
                     f"{title:38}{number(value.estimate):>11}{'':>9}{'':>7}{'':>8}{p_value(value.p):>9}"
                     f"  {interval(value.ci)}"
                 )
+                if value.studentised is not None:
+                    beside = value.studentised
+                    yield f"{'    studentised':38}{_number(beside.estimate):>11}{'':>24}{_p(beside.p):>9}  {_interval(beside.ci)}"
             case NotEstimable():
                 missing.append(f"{NAMES[name]}: {value.reason}")
     yield "  * primary"
@@ -126,7 +129,8 @@ def _notes(result: Comparison) -> Iterable[str]:
             continue
         if isinstance(value, RandomisationTest):
             kind = "all" if value.exact else "a random draw"
-            yield f"{NAMES[name]}: p over {kind} of {value.allocations:,} allocations" + (
+            count = "the scheme's" if value.allocations is None else f"{value.allocations:,}"
+            yield f"{NAMES[name]}: p over {kind} of {count} allocations" + (
                 f"; {_joined(value)}" if value.warnings else ""
             )
         elif isinstance(value, WildBootstrap):
