@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
@@ -33,6 +32,7 @@ from analysis.robust.did import did, stratum_columns
 from analysis.threads import one_thread
 from analysis.trial_data import Counts, TrialData, read
 from analysis.two_stage.cluster_summary import ATTENUATED, cluster_summary, site_residual_means
+from analysis.version import VERSION
 
 __all__ = ["METHODS", "BadData", "Comparison", "Question", "Variance", "compare", "results"]
 
@@ -175,7 +175,7 @@ def compare(frame: pd.DataFrame, question: Question, data_sha256: str | None = N
             effect_size=_effect_size(deciding, plain),
             warnings=(*data.warnings, *workings.warnings),
             data_sha256=data_sha256 or _hash(frame, question),
-            version=_version(),
+            version=VERSION,
             seed=question.seed,
             level=question.level,
         )
@@ -458,12 +458,5 @@ def _hash(frame: pd.DataFrame, question: Question) -> str:
         # Numbers as they stand, text by a hash of each cell: to write a million rows takes longer than to analyse them.
         plain = pd.api.types.is_numeric_dtype(values) and isinstance(values.dtype, np.dtype)
         cells = values.to_numpy() if plain else pd.util.hash_pandas_object(values, index=False).to_numpy()
-        found.update(np.ascontiguousarray(cells))
+        found.update(np.ascontiguousarray(cells).tobytes())
     return found.hexdigest()
-
-
-def _version() -> str:
-    try:
-        return version("evalapp")
-    except PackageNotFoundError:  # the packages used from a source tree, in a notebook
-        return "unknown"

@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from analysis.compare import METHODS
+from analysis.version import VERSION
 from evalapp.cli import main
 from tests.analysis.cases import REFERENCES, trial
 
@@ -83,6 +84,7 @@ def test_the_json_is_the_contract() -> None:
     assert set(got["icc"]) == {"site", "review"}
     assert set(got["icc"]["site"]) == {"value", "ci"}
     assert got["provenance"]["seed"] == 1
+    assert got["provenance"]["version"] == VERSION
     assert len(got["provenance"]["data_sha256"]) == 64
 
 

@@ -6,7 +6,7 @@ NumPy takes array by array, in another order, so answers agree to rounding and n
 """
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numba
 import numpy as np
@@ -29,8 +29,7 @@ _FOUND, _NOT_POSITIVE = 0, 1
 
 def _compiled(function: F) -> F:
     """Compile on first use and keep the machine code on disk beside the byte code."""
-    wrapped: F = numba.njit(cache=True, error_model="numpy")(function)
-    return wrapped
+    return cast("F", numba.njit(cache=True, error_model="numpy")(function))
 
 
 @_compiled

@@ -12,11 +12,13 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
+import numpy as np
+
 from analysis.errors import BadData
 from analysis.primary import choose_primary
 from analysis.question import DESIGNS, METHODS, Design, Question
 from analysis.report.reader import Reader
-from analysis.resampling.allocations import scheme, smallest_p
+from analysis.resampling.allocations import complete, matched_pairs
 
 Family = Literal["primary", "secondary", "harm"]
 Adjustment = Literal["holm", "hochberg", "westfall_young", "none"]
@@ -234,13 +236,10 @@ def attainable_p(plan: StatisticalAnalysisPlan) -> float:
     Of complete randomisation with the planned numbers, or of matched pairs; strata are taken as one, which gives
     the most allocations there could be.
     """
-    import numpy as np  # noqa: PLC0415  (reading a plan needs no arrays)
-
     treated, control = plan.planned_sites
-    arm = np.array([1.0] * treated + [0.0] * control)
     if plan.allocation == "pairs":
-        return smallest_p(scheme(np.tile([1.0, 0.0], treated), np.repeat(np.arange(treated), 2)))
-    return smallest_p(scheme(arm))
+        return matched_pairs(np.repeat(np.arange(treated), 2)).smallest_p()
+    return complete(treated + control, treated).smallest_p()
 
 
 def concerns(plan: StatisticalAnalysisPlan) -> tuple[str, ...]:

@@ -84,8 +84,8 @@ def _table(result: Comparison) -> Iterable[str]:
                 )
             case WildBootstrap():
                 yield (
-                    f"{title:38}{_number(value.estimate):>11}{_number(value.se):>9}{'':>7}"
-                    f"{value.statistic:>8.3f}{_p(value.p):>9}  {_interval(value.ci)}"
+                    f"{title:38}{number(value.estimate):>11}{number(value.se):>9}{'':>7}"
+                    f"{value.statistic:>8.3f}{p_value(value.p):>9}  {interval(value.ci)}"
                 )
             case RandomisationTest():
                 yield (
@@ -94,7 +94,10 @@ def _table(result: Comparison) -> Iterable[str]:
                 )
                 if value.studentised is not None:
                     beside = value.studentised
-                    yield f"{'    studentised':38}{_number(beside.estimate):>11}{'':>24}{_p(beside.p):>9}  {_interval(beside.ci)}"
+                    yield (
+                        f"{'    studentised':38}{number(beside.estimate):>11}{'':>24}{p_value(beside.p):>9}"
+                        f"  {interval(beside.ci)}"
+                    )
             case NotEstimable():
                 missing.append(f"{NAMES[name]}: {value.reason}")
     yield "  * primary"

@@ -11,7 +11,7 @@ import pandas as pd
 from analysis.errors import BadData
 from analysis.measures.reliability import GroupReliability, Reliability, keyed, reliability, reliability_by
 from analysis.results import NotEstimable
-from evalapp import __version__
+from analysis.version import VERSION
 from evalapp.exchange.table import Table
 
 _WIDTH = 98
@@ -72,7 +72,7 @@ def of_table(
 
 def as_dict(answer: Answer) -> dict[str, Any]:
     """Plain values for JSON, at full precision; one object for the scale, or a list of them by group."""
-    provenance = {"data_sha256": answer.sha256, "version": __version__}
+    provenance = {"data_sha256": answer.sha256, "version": VERSION}
     if not answer.by:
         return {**answer.groups[0].result.to_dict(), "provenance": provenance}
     return {
@@ -92,7 +92,7 @@ def in_words(answer: Answer) -> str:
         lines += [*_group(one.result, answer.level), ""]
     if answer.left_out:
         lines += [f"{answer.left_out} rows without a label in {' or '.join(answer.by)} are left out", ""]
-    return "\n".join([*lines, f"Data SHA-256 {answer.sha256}", f"evalapp {__version__}"])
+    return "\n".join([*lines, f"Data SHA-256 {answer.sha256}", f"evalapp {VERSION}"])
 
 
 def _group(result: Reliability | NotEstimable, level: float) -> Iterable[str]:
