@@ -4,7 +4,7 @@ Bell & McCaffrey 2002 (Survey Methodology 28, 169–181); Pustejovsky & Tipton 2
 M = (X'X)⁻¹, K = M^½ and S_i = K X_i'X_i K, every n_i × n_i matrix of those papers has its p × p counterpart:
 X_i'(I − X_i M X_i')^a = K⁻¹ (I − S_i)^a K X_i', so a site costs O(p³) whatever its number of people.
 
-Weights: the errors of CR0, CR1, CR1S and CR3 depend on no working model; CR2, and every Satterthwaite df, on one of:
+Weights: the standard errors of CR0, CR1, CR1S and CR3 depend on no working model; CR2, and every Satterthwaite df, on one of:
 "inverse"  : errors have variance 1/w (weights of precision, or means weighted alike). It is the CR2 of the rows
 multiplied by √w; clubSandwich's `target = 1/w, inverse_var = FALSE` where weights are the same within a site.
 "identity" : errors have the same variance (weights that say whom a person stands for); clubSandwich's default for
@@ -198,7 +198,7 @@ def _covariance(scores: SiteScores, adjusted: Floats) -> Floats:
     With a_i = A_i X_i M c it is δ_ij a_i'a_i − a_i'X_i M X_j'a_j.
     """
     if scores.equal_variance is not None:
-        return scores.equal_variance.covariance(adjusted[:, :, None])[0, 0]
+        return np.asarray(scores.equal_variance.covariance(adjusted[:, :, None])[0, 0])
     crossed = (scores.leverage @ adjusted[:, :, None])[:, :, 0]
     own = (adjusted * crossed).sum(axis=1)
     return np.asarray(np.diag(own) - crossed @ crossed.T)
