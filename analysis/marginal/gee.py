@@ -25,6 +25,7 @@ import numpy as np
 
 from analysis.model_matrix import ALL_EXPLAINED, NOTHING_LEFT, model_matrix
 from analysis.results import Codes, Effect, Floats, NotEstimable, t_effect
+from analysis.robust.cluster_robust import leverage_power
 
 Link = Literal["identity", "logit", "log"]
 Variance = Literal["gaussian", "binomial", "poisson"]
@@ -40,7 +41,6 @@ _MOST_ITERATIONS = 500
 _SOLVED = 1e-20
 # Log odds, or logs of counts, beyond which a group without events is suspected.
 _EXTREME = 12.0
-_ALONE = 1e-8
 _ALL_BUT_ALIKE = 1.0 - 1e-9
 _NO_END = "the estimating equations did not converge"
 _FAY_GRAUBARD_BOUND = 0.75
@@ -75,11 +75,7 @@ class GeeFit:
         """Variance of beta, (p, p)."""
         if correction == "fay_graubard":
             return self._fay_graubard()
-        values, vectors = np.linalg.eigh(self.leverage)
-        left = 1.0 - values
-        free = left > _ALONE
-        powered = np.where(free, np.where(free, left, 1.0) ** _POWER[correction], 0.0)
-        adjusted = np.einsum("ipk,ik,iqk,iq->ip", vectors, powered, vectors, self.score, optimize=True)
+        adjusted = np.einsum("ipq,iq->ip", leverage_power(self.leverage, _POWER[correction]), self.score)
         back = self.turn @ self.root @ adjusted.T
         return np.asarray(back @ back.T)
 

@@ -2,8 +2,8 @@
 
 A logistic model of outcome ~ covariates + arm gives everyone a probability under each arm; their means are the two
 risks. Unlike an odds ratio they do not depend on which covariates are in the model, and they need no model of the
-correlation: the uncertainty is a cluster jackknife of the whole procedure (Robins 1986; Wang, Park, Small & Li 2024,
-Statistics in Medicine 43, 3845–3865, for trials of clusters).
+correlation: the uncertainty is a cluster jackknife of the whole procedure (Robins 1986, Mathematical Modelling 7,
+1393–1512; Wang, Park, Small & Li 2024, JASA 119, 2959–2971, for trials of clusters).
 """
 
 import math

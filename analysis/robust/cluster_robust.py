@@ -4,7 +4,7 @@ Bell & McCaffrey 2002 (Survey Methodology 28, 169–181); Pustejovsky & Tipton 2
 M = (X'X)⁻¹, K = M^½ and S_i = K X_i'X_i K, every n_i × n_i matrix of those papers has its p × p counterpart:
 X_i'(I − X_i M X_i')^a = K⁻¹ (I − S_i)^a K X_i', so a site costs O(p³) whatever its number of people.
 
-Weights: CR0, CR1, CR1S and CR3 do not depend on a working model and come from rows multiplied by √w. CR2 does:
+Weights: the standard errors of CR0, CR1, CR1S and CR3 depend on no working model; CR2, and every Satterthwaite df, on one of:
 "inverse"  : errors have variance 1/w (weights of precision, or means weighted alike). It is the CR2 of the rows
 multiplied by √w; clubSandwich's `target = 1/w, inverse_var = FALSE` where weights are the same within a site.
 "identity" : errors have the same variance (weights that say whom a person stands for); clubSandwich's default for
@@ -137,10 +137,10 @@ def cluster_robust(
         if satterthwaite is not False:
             df = _satterthwaite(covariance[0, 0])
     else:
-        adjusted = _power(scores.leverage, _POWER[kind]) @ contrast
+        adjusted = leverage_power(scores.leverage, _POWER[kind]) @ contrast
         influence = (adjusted * scores.score).sum(axis=1)
         if satterthwaite or (satterthwaite is None and kind == "cr2"):
-            df = _satterthwaite(_covariance(scores.leverage, adjusted))
+            df = _satterthwaite(_covariance(scores, adjusted))
     variance = float(influence @ influence)
     if kind in {"cr1", "cr1s"}:
         variance *= sites / (sites - 1)
@@ -158,7 +158,7 @@ def cr2_terms(scores: SiteScores, contrasts: Floats) -> tuple[Floats, Floats]:
     """
     if scores.equal_variance is not None:
         return scores.equal_variance.terms(contrasts)
-    adjusted = _power(scores.leverage, -0.5) @ contrasts
+    adjusted = leverage_power(scores.leverage, -0.5) @ contrasts
     influence = np.einsum("ipq,ip->iq", adjusted, scores.score)
     crossed = scores.leverage @ adjusted
     covariance = -np.einsum("ips,jpt->stij", crossed, crossed)
@@ -183,7 +183,7 @@ def without_each_site(scores: SiteScores) -> Floats:
 _ALONE = 1e-8
 
 
-def _power(leverage: Floats, exponent: float) -> Floats:
+def leverage_power(leverage: Floats, exponent: float) -> Floats:
     """(I − S_i)^exponent for every site, zero in the directions a site determines alone."""
     values, vectors = np.linalg.eigh(leverage)
     left = 1.0 - values
@@ -192,12 +192,14 @@ def _power(leverage: Floats, exponent: float) -> Floats:
     return np.asarray((vectors * powered[:, None, :]) @ np.swapaxes(vectors, 1, 2))
 
 
-def _covariance(leverage: Floats, adjusted: Floats) -> Floats:
+def _covariance(scores: SiteScores, adjusted: Floats) -> Floats:
     """Covariance of the terms of the estimator, (S, S); `adjusted` is (S, p), (I − S_i)^−½ K c.
 
     With a_i = A_i X_i M c it is δ_ij a_i'a_i − a_i'X_i M X_j'a_j.
     """
-    crossed = (leverage @ adjusted[:, :, None])[:, :, 0]
+    if scores.equal_variance is not None:
+        return np.asarray(scores.equal_variance.covariance(adjusted[:, :, None])[0, 0])
+    crossed = (scores.leverage @ adjusted[:, :, None])[:, :, 0]
     own = (adjusted * crossed).sum(axis=1)
     return np.asarray(np.diag(own) - crossed @ crossed.T)
 

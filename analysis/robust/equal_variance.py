@@ -31,10 +31,17 @@ class EqualVariance:
 
     def terms(self, contrasts: Floats) -> tuple[Floats, Floats]:
         """Influence (S, q) and covariance (q, q, S, S) of contrasts (p, q); see `cluster_robust.cr2_terms`."""
-        p = len(contrasts)
         lifted = np.concatenate((np.zeros_like(contrasts), contrasts))  # W X M c = Z [0; c]
         weights = lifted + self.root @ (self.gram @ lifted)  # a_i = Z_i h_i
-        influence = np.einsum("izq,iz->iq", weights, self.residual)
+        return np.einsum("izq,iz->iq", weights, self.residual), self._covariance(weights)
+
+    def covariance(self, adjusted: Floats) -> Floats:
+        """The same covariance where a_i = W_i X_i times (S, p, q), as with the other kinds."""
+        return self._covariance(np.concatenate((np.zeros_like(adjusted), adjusted), axis=1))
+
+    def _covariance(self, weights: Floats) -> Floats:
+        """Of a_i'e_i, a_i = Z_i h_i; weights : (S, 2p, q), h_i."""
+        p = len(self.squared)
         crossed = self.gram @ weights
         plain, weighted = crossed[:, :p], crossed[:, p:]
         covariance = (
@@ -44,7 +51,7 @@ class EqualVariance:
         )
         each = np.arange(len(crossed))
         covariance[:, :, each, each] += np.einsum("izs,izt->sti", weights, crossed)
-        return influence, covariance
+        return np.asarray(covariance)
 
 
 def equal_variance(x: Floats, residuals: Floats, weights: Floats, starts: Codes) -> EqualVariance:
