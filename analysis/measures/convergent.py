@@ -78,12 +78,11 @@ def _correlations(x: Floats, y: Floats) -> tuple[float, float] | None:
 
 
 def _alpha(items: Floats) -> float:
-    count = items.shape[1]
+    count = int(items.shape[1])
     if count < 2:
         return math.nan
     return count / (count - 1) * (1.0 - float(items.var(axis=0).sum()) / float(items.sum(axis=1).var()))
 
 
 def _jackknife(values: Floats) -> float:
-    spread: float = (len(values) - 1) * float(values.var())
-    return math.sqrt(spread)
+    return math.sqrt((len(values) - 1) * float(values.var()))
