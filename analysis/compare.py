@@ -379,7 +379,7 @@ def _hash(frame: pd.DataFrame, question: Question) -> str:
         # Numbers as they stand, text by a hash of each cell: to write a million rows takes longer than to analyse them.
         plain = pd.api.types.is_numeric_dtype(values) and isinstance(values.dtype, np.dtype)
         cells = values.to_numpy() if plain else pd.util.hash_pandas_object(values, index=False).to_numpy()
-        found.update(np.ascontiguousarray(cells))
+        found.update(np.ascontiguousarray(cells).tobytes())
     return found.hexdigest()
 
 
