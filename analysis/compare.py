@@ -328,7 +328,7 @@ def _clda(workings: _Workings) -> MethodResult:
     if question.wave is None:
         return NotEstimable("longitudinal analysis needs a wave column")
     long = read_long(workings.frame, question, workings.data.treatment)
-    return clda(long, question.design, question.level)
+    return clda(long, question.design, question.level, question.review_wave)
 
 
 def _not_computed(_: _Workings) -> MethodResult:
