@@ -36,7 +36,16 @@ FACES = ("face-sad", "face-ok", "face-happy")
 FIGURES = ("figure-1", "figure-2", "figure-3", "figure-4", "figure-5")
 ANSWERS = ("answer-no", "answer-some", "answer-yes")
 PICTURES = FACES + FIGURES + ANSWERS
-BESIDE = ("fair", "good", "kind", "listen", "safe", "see", "speak", "understand")  # drawn beside a statement in easy read
+BESIDE = (
+    "fair",
+    "good",
+    "kind",
+    "listen",
+    "safe",
+    "see",
+    "speak",
+    "understand",
+)  # drawn beside a statement in easy read
 VARIABLES = ("year",)  # what a text may leave open, in curly brackets
 NUMBERED: tuple[Kind, ...] = ("agreement", "faces", "pictures", "rating")
 WORDED: tuple[Kind, ...] = ("single", "several", "yes_no")
@@ -171,6 +180,11 @@ class Instrument:
     def approved_languages(self) -> tuple[str, ...]:
         """The languages a real trial may use."""
         return tuple(variant.language for variant in self.variants if variant.status == "approved")
+
+    @property
+    def closed_items(self) -> tuple[Item, ...]:
+        """The questions that are not boxes for words, in order."""
+        return tuple(item for item in self.items if item.kind not in (*WRITTEN, "information"))
 
     def item(self, code: str) -> Item:
         """The item of that code; InstrumentError when there is none."""
