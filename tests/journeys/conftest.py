@@ -32,6 +32,13 @@ class Demo:
                 return self.written["participants"].pop(place)  # type: ignore[no-any-return]
         raise LookupError(f"no {state} code for a {role} at {wave} is left")
 
+    def take_for(self, instrument: str) -> dict[str, str]:
+        """A code nobody used yet that leads to this questionnaire."""
+        for place, one in enumerate(self.written["participants"]):
+            if (one["instrument"], one["state"]) == (instrument, "new"):
+                return self.written["participants"].pop(place)  # type: ignore[no-any-return]
+        raise LookupError(f"no new code for {instrument} is left")
+
     def staff(self, role: str) -> dict[str, str]:
         return next(one for one in self.written["staff"] if one["role"] == role)
 
