@@ -70,6 +70,13 @@ def assignment(session: Session, of: Membership, wave: str = "before") -> Assign
     return session.scalars(query.where(Assignment.membership_id == of.id, Wave.code == wave)).one()
 
 
+def assignment_of(session: Session, of: Membership, wave: str) -> Assignment:
+    """What a person is asked first at a wave that asks more than one thing."""
+    query = select(Assignment).join(Wave, Wave.id == Assignment.wave_id)
+    query = query.where(Assignment.membership_id == of.id, Wave.code == wave).order_by(Assignment.instrument)
+    return session.scalars(query.limit(1)).one()
+
+
 def plain_answer(item: Any) -> Any:
     """Some answer an item accepts."""
     if item.kind in {"several"}:

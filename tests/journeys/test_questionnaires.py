@@ -24,12 +24,7 @@ ASKED = sorted({one.name for one in shelf() if one.asked})
 
 
 def value_for(item: Item, place: int) -> Any:
-    """What this story gives: every fifth question blank, every seventh refused, the rest spread over the answers.
-
-    A yes to every yes-or-no question, so that what hangs on it is met too.
-    """
-    if item.kind == "yes_no":
-        return "yes"
+    """What this story gives: every fifth question blank, every seventh refused, the rest spread over the answers."""
     if place % 7 == 6 and REFUSED in item.refusals and item.codes:
         return REFUSED
     if place % 5 == 4:
@@ -43,9 +38,17 @@ def value_for(item: Item, place: int) -> Any:
     return {"date": "2026-02-03", "short_text": "Ŵyr a nain", "long_text": "Roedd hi’n dda.\nDiolch"}[item.kind]
 
 
+def answer_for(item: Item, place: int) -> Any:
+    """As above, but a yes to every yes-or-no question, so that what hangs on it is met too."""
+    return "yes" if item.kind == "yes_no" else value_for(item, place)
+
+
 def give(page: Page, item: Item, value: Any) -> None:
     name = f"a-{item.code}"
     if value is None:
+        return
+    if value == REFUSED and item.kind in {"several", "number", "date"}:
+        page.check(f"input[name='{name}-no'][value='{value}']")
         return
     if item.kind in {"short_text", "long_text", "number"}:
         page.fill(f"[name='{name}']", str(value))
@@ -130,7 +133,7 @@ def test_a_questionnaire_is_answered_and_stored_as_given(
         before = len(expected)
         for item in shown:
             if item.kind != "information":
-                expected[item.code] = value_for(item, places[item.code])
+                expected[item.code] = answer_for(item, places[item.code])
                 give(page, item, expected[item.code])
         assert len(expected) > before, f"{page.url} asks nothing new"
         go_on.click()
