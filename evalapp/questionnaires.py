@@ -228,7 +228,8 @@ def _scale_in_words(scale: dict[str, Any], *, english: bool) -> Iterator[str]:
 def _line(one: Instrument) -> str:
     kept = "" if one.asked else ", not asked by itself"
     where = ", ".join(one.waves)
-    return f"{one.name} {one.version}: {', '.join(one.roles)} at {where}{kept}; about {minutes(one)} minutes"
+    asked = f"{len(questions(one))} questions, about {minutes(one)} minutes"
+    return f"{one.name} {one.version}: {', '.join(one.roles)} at {where}{kept}; {asked}"
 
 
 def _slot_line(one: Slot) -> str:

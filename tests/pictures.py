@@ -35,7 +35,7 @@ def phone(browser: Browser, server: Server, code: str) -> None:
 
 def first_page(browser: Browser, server: Server, code: str) -> Iterator[tuple[str, bytes]]:
     """The first page of questions a code leads to, in each language, at the width of a telephone."""
-    page = browser.new_page(java_script_enabled=False, viewport={"width": 360, "height": 560}, base_url=server.base_url)
+    page = browser.new_page(java_script_enabled=False, viewport={"width": 360, "height": 440}, base_url=server.base_url)
     page.goto("/")
     page.get_by_role("textbox").fill(code)
     for _ in range(2):
@@ -58,7 +58,7 @@ def contact_sheet(browser: Browser, server: Server, participants: list[dict[str,
             figures.append(
                 f'<figure><img src="data:image/png;base64,{image}" alt=""><figcaption>{name}, {language}</figcaption></figure>'
             )
-    sheet = browser.new_page(viewport={"width": 10 * 196, "height": 400})
+    sheet = browser.new_page(viewport={"width": 10 * 176, "height": 400})
     sheet.set_content(
         "<style>body{margin:4px;display:grid;grid-template-columns:repeat(10,1fr);gap:6px;font:9px sans-serif}"
         "figure{margin:0}img{width:100%;border:1px solid #999}</style>" + "".join(figures)
