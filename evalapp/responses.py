@@ -7,7 +7,6 @@ from datetime import date
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from sqlalchemy import (
-    ColumnElement,
     Select,
     String,
     Table,
@@ -416,21 +415,13 @@ def patterns_tally(
     import pandas as pd  # noqa: PLC0415  (as above)
 
     codes = list(items)
-    given = as_type(Answer.value, String)
-    rows = (
-        select(Answer.response_id, *(func.max(case((Answer.item == code, given))).label(f"v{place}")
-                                     for place, code in enumerate(codes)))
-        .where(Answer.item.in_(codes))
-        .group_by(Answer.response_id)
-        .subquery()
-    )  # fmt: skip
-    values = [rows.c[f"v{place}"] for place in range(len(codes))]
+    given = [aliased(Answer) for _ in codes]
+    values = [as_type(one.value, String).label(f"given_{place}") for place, one in enumerate(given)]
     keys = (Wave.code, Membership.role, Response.language, Response.instrument, Response.version)
-    query = (
-        _sent(select(*keys, func.count(), *values), trial_id, instruments)
-        .outerjoin(rows, rows.c.response_id == Response.id)
-        .group_by(*keys, *values)
-    )
+    query = _sent(select(*keys, func.count(), *values), trial_id, instruments)
+    for code, one in zip(codes, given, strict=True):  # a join an item, each by the table's key
+        query = query.outerjoin(one, and_(one.response_id == Response.id, one.item == code))
+    query = query.group_by(*keys, *values)
     found = pd.DataFrame(
         session.execute(query).all(),
         columns=["wave", "role", "language", "instrument", "version", "people", *codes],
@@ -521,24 +512,31 @@ def _sent(query: Select[Any], trial_id: str, instruments: Collection[str] | None
     )
     if instruments is None:
         return query
-    return query.where(Response.instrument.in_(list(instruments)), ~_answered_earlier(instruments))
+    query = query.where(Response.instrument.in_(list(instruments)))
+    return query.where(Membership.id.not_in(_in_later_reviews(instruments)))
 
 
-def _answered_earlier(instruments: Collection[str]) -> ColumnElement[bool]:
-    """Whether a response's person sent one of these questionnaires in an earlier review."""
-    place, asked, review, sent = aliased(Membership), aliased(Assignment), aliased(Review), aliased(Response)
-    start, here = func.coalesce(review.starts_on, date.max), func.coalesce(Review.starts_on, date.max)
-    return (
-        select(place.id)
-        .join(review, review.id == place.review_id)
-        .join(asked, asked.membership_id == place.id)
+def _in_later_reviews(instruments: Collection[str]) -> Select[tuple[str]]:
+    """Places of people who sent one of these questionnaires in several reviews, but for each person's first such place.
+
+    Few people have several places: only theirs are ranked.
+    """
+    place, review, asked, sent = aliased(Membership), aliased(Review), aliased(Assignment), aliased(Response)
+    several = select(Membership.person_id).group_by(Membership.person_id).having(func.count() > 1)
+    answered = (
+        select(asked.id)
         .join(sent, sent.assignment_id == asked.id)
-        .where(place.person_id == Membership.person_id, place.id != Membership.id)
-        .where(sent.state == "submitted", sent.instrument.in_(list(instruments)))
-        .where(or_(start < here, and_(start == here, review.id < Review.id)))
-        .correlate(Membership, Review)
+        .where(asked.membership_id == place.id, sent.state == "submitted", asked.instrument.in_(list(instruments)))
         .exists()
     )
+    order = (func.coalesce(review.starts_on, date.max), review.id)
+    ranked = (
+        select(place.id, func.row_number().over(partition_by=place.person_id, order_by=order).label("rank"))
+        .join(review, review.id == place.review_id)
+        .where(place.person_id.in_(several), answered)
+        .subquery()
+    )
+    return select(ranked.c.id).where(ranked.c.rank > 1)
 
 
 def _read(value: str | None) -> Any:
