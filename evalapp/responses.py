@@ -16,7 +16,6 @@ from sqlalchemy import (
     delete,
     func,
     insert,
-    or_,
     select,
     update,
 )
@@ -82,6 +81,8 @@ class Asked(NamedTuple):
 
 
 BLANK = Given()
+
+_SITE = Review.site_id  # where the person of a tally answered
 
 # Made once: these run at every page of every participant. Straight on the tables: no row becomes an object.
 _answer, _words = cast("Table", Answer.__table__), cast("Table", FreeText.__table__)
@@ -369,10 +370,10 @@ def scores_tally(session: Session, trial_id: str, scale: str, instruments: Colle
     import pandas as pd  # noqa: PLC0415  (kept out of the participant's path: importing it takes a second)
 
     query = (
-        _sent(select(Review.site_id, Membership.review_id, Wave.code, Score.value, func.count()), trial_id, instruments)
+        _sent(select(_SITE, Membership.review_id, Wave.code, Score.value, func.count()), trial_id, instruments)
         .join(Score, Score.response_id == Response.id)
         .where(Score.scale == scale)
-        .group_by(Review.site_id, Membership.review_id, Wave.code, Score.value)
+        .group_by(_SITE, Membership.review_id, Wave.code, Score.value)
     )
     frame = pd.DataFrame(session.execute(query).all(), columns=["site", "review", "wave", "value", "people"])
     frame["value"] = frame["value"].astype(float)
@@ -394,7 +395,7 @@ def answers_tally(
     query = _sent(select(*keys, func.count(), *((Arm.code,) if by_arm else ())), trial_id, instruments)
     query = query.join(Answer, Answer.response_id == Response.id).where(Answer.item.in_(list(items)))
     if by_arm:
-        query = query.outerjoin(Allocation, Allocation.site_id == Review.site_id)
+        query = query.outerjoin(Allocation, Allocation.site_id == _SITE)
         query = query.outerjoin(Arm, Arm.id == Allocation.arm_id)
         keys = (*keys, Arm.code)
     found = [
@@ -451,7 +452,7 @@ def turnout_tally(session: Session, trial_id: str, today: date) -> "pd.DataFrame
     later = case((Assignment.wave_id == first, 0), (starts.c.answered.is_not(None), 1), else_=0)
     query = (
         select(
-            Review.site_id, Wave.code, Membership.role, func.count(), func.sum(sent),
+            _SITE, Wave.code, Membership.role, func.count(), func.sum(sent),
             func.sum(case((Response.state == "declined", 1), else_=0)),
             func.sum(sent * later * func.coalesce(starts.c.answered, 0)), func.sum(later),
         )
@@ -462,7 +463,7 @@ def turnout_tally(session: Session, trial_id: str, today: date) -> "pd.DataFrame
         .outerjoin(Response, Response.assignment_id == Assignment.id)
         .outerjoin(starts, starts.c.membership_id == Assignment.membership_id)
         .where(Wave.trial_id == trial_id, Assignment.opens_on <= today)
-        .group_by(Review.site_id, Wave.code, Membership.role)
+        .group_by(_SITE, Wave.code, Membership.role)
     )  # fmt: skip
     columns = ["site", "wave", "role", "expected", "answered", "declined", "both", "asked_both"]
     return pd.DataFrame(session.execute(query).all(), columns=columns)
@@ -490,7 +491,7 @@ def blanks_tally(session: Session, trial_id: str) -> "pd.DataFrame":
         .group_by(Answer.response_id)
         .subquery()
     )  # fmt: skip
-    keys = (Review.site_id, Wave.code, Membership.role)
+    keys = (_SITE, Wave.code, Membership.role)
     sums = (func.sum(counted.c.shown), func.sum(counted.c.blank), func.sum(counted.c.refused))
     query = _sent(select(*keys, *sums), trial_id, None)
     query = query.join(counted, counted.c.response_id == Response.id).group_by(*keys)
