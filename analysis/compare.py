@@ -17,6 +17,7 @@ from analysis.lmm.satterthwaite import satterthwaite
 from analysis.measures.hedges_g import hedges_g
 from analysis.measures.icc import icc_review, icc_site
 from analysis.model_matrix import ALL_EXPLAINED, NOTHING_LEFT, ModelMatrix, model_matrix
+from analysis.ordinal.win_probability import advises_win_probability, win_probability
 from analysis.primary import Primary, choose_primary
 from analysis.question import METHODS, Question
 from analysis.resampling.allocations import scheme
@@ -40,6 +41,7 @@ WEIGHTS = {
     "cr1s": "every person the same",
     "cr2": "every person the same",
     "cr3": "every person the same",
+    "win_probability": "between people and sites, by the estimated variances",
     "randomisation": "every site the same",
     "did": "every site the same",
 }
@@ -189,6 +191,8 @@ class _Workings:
         dropped = [name for name in self.matrix.dropped if name != "arm"]
         if dropped:
             notes.append(f"left out, as other columns determine them: {', '.join(dropped)}")
+        if (advice := advises_win_probability(self.data.outcome)) is not None:
+            notes.append(advice)
         return tuple(notes)
 
     @cached_property
@@ -321,6 +325,16 @@ def _clda(workings: _Workings) -> MethodResult:
     return NotEstimable("not computed in this version; lmm_kenward_roger adjusts for the first wave instead")
 
 
+def _win_probability(workings: _Workings) -> MethodResult:
+    if workings.refused:
+        return workings.refused
+    data, left_out = workings.data, ("baseline", *workings.matrix.dropped)
+    covariates = [one for one in workings.covariates if one[0] not in left_out]
+    return win_probability(
+        data.outcome, data.arm, data.site, data.review, data.baseline, covariates, workings.question.level
+    )
+
+
 def _not_computed(_: _Workings) -> MethodResult:
     return NotEstimable("not computed in this version")
 
@@ -334,7 +348,7 @@ _METHODS: dict[str, Callable[[_Workings], MethodResult]] = {
     "cr3": _least_squares("cr3"),
     "wild_bootstrap": _not_computed,
     "gee": _not_computed,
-    "win_probability": _not_computed,
+    "win_probability": _win_probability,
     "randomisation": _randomisation,
     "did": _did,
     "clda": _clda,

@@ -105,6 +105,45 @@ def compare(data: Path, methods: str, covariates: tuple[str, ...], as_json: bool
     click.echo(in_words(result))
 
 
+@main.command(cls=OneLineCommand)
+@click.argument("data", type=click.Path(path_type=Path), metavar="ITEMS.csv")
+@click.option("--items", callback=_listed, metavar="A,B,…", help="Columns that are items; unsaid, all but --by.")
+@click.option("--reversed", "reverse", callback=_listed, metavar="A,B,…", help="Items keyed the other way.")
+@click.option("--min", "lowest", type=float, metavar="N", help="Lowest answer that could be given.")
+@click.option("--max", "highest", type=float, metavar="N", help="Highest answer that could be given.")
+@click.option("--by", multiple=True, metavar="COL", help="Within each label of it (wave, role); repeatable.")
+@click.option("--level", type=float, default=0.95, show_default=True, help="Level of the interval.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON at full precision.")
+def reliability(
+    data: Path,
+    items: tuple[str, ...],
+    reverse: tuple[str, ...],
+    lowest: float | None,
+    highest: float | None,
+    by: tuple[str, ...],
+    level: float,
+    as_json: bool,
+) -> None:
+    """Say how well the items of one scale go together, from a CSV of one row a person and one column an item.
+
+    Alpha with Feldt's interval, omega total, and each item against the rest. Floor, ceiling and missing are shares
+    of people. Bad input ends with exit code 2 and one line that says what to do.
+    """
+    # As in `compare`: statistics are imported only where they are needed.
+    from analysis.errors import BadData  # noqa: PLC0415
+    from evalapp.exchange.reliability import as_dict, in_words, of_table  # noqa: PLC0415
+    from evalapp.exchange.table import read_table  # noqa: PLC0415
+
+    try:
+        answer = of_table(read_table(data), items, reverse, by, lowest, highest, level)
+    except BadData as error:
+        refuse("reliability", error)
+    if as_json:
+        click.echo(json.dumps(as_dict(answer), ensure_ascii=False, allow_nan=False, indent=2))
+    else:
+        click.echo(in_words(answer))
+
+
 for command in COMMANDS:
     main.add_command(command)
 

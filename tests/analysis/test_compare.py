@@ -46,7 +46,7 @@ def test_every_method_is_answered_with_a_number_or_a_reason() -> None:
     result = compare(trial(1), question())
     assert tuple(result.methods) == METHODS
     reasons = {name: r.reason for name, r in result.methods.items() if isinstance(r, NotEstimable)}
-    assert set(reasons) == {"wild_bootstrap", "gee", "win_probability", "clda"}
+    assert set(reasons) == {"wild_bootstrap", "gee", "clda"}
     assert all(reasons.values())
 
 
