@@ -361,6 +361,13 @@ def asked_of(session: Session, trial_id: str) -> list[Asked]:
     return [Asked(*row) for row in session.execute(query)]
 
 
+def stamp(session: Session) -> tuple[tuple[Any, ...], ...]:
+    """What changes when a response is begun, sent or declined, or a site allocated: for knowing that a count still holds."""
+    states = select(Response.instrument, Response.state, func.count()).group_by(Response.instrument, Response.state)
+    allocated = select(func.count()).select_from(Allocation)
+    return (*(tuple(row) for row in session.execute(states)), tuple(session.execute(allocated).one()))
+
+
 def scores_tally(session: Session, trial_id: str, scale: str, instruments: Collection[str]) -> "pd.DataFrame":
     """How many people had each score of one scale, counted by the database: a row a review, wave and score.
 
@@ -376,7 +383,7 @@ def scores_tally(session: Session, trial_id: str, scale: str, instruments: Colle
         .group_by(_SITE, Membership.review_id, Wave.code, Score.value)
     )
     frame = pd.DataFrame(session.execute(query).all(), columns=["site", "review", "wave", "value", "people"])
-    frame["value"] = frame["value"].astype(float)
+    frame = frame.astype({"site": "category", "review": "category", "wave": "category", "value": float})
     return frame.sort_values(["site", "review", "wave", "value"], ignore_index=True)
 
 
