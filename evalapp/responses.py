@@ -409,7 +409,9 @@ def answers_tally(
         (row[0], row[1], row[5] if by_arm else None, _read(row[2]), row[3], row[4])
         for row in session.execute(query.group_by(*keys))
     ]
-    return pd.DataFrame(found, columns=["item", "wave", "arm", "value", "reason", "people"])
+    # As objects, or pandas would make numbers of None.
+    frame = pd.DataFrame(found, columns=["item", "wave", "arm", "value", "reason", "people"], dtype=object)
+    return frame.astype({"people": int})
 
 
 def patterns_tally(

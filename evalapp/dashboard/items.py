@@ -402,8 +402,9 @@ def _agreed(view: View, found: Counts, items: list[Item]) -> str:
     if not shares:
         return f"Nobody has answered these statements {when} yet."
     most, least = max(shares, key=lambda text: shares[text]), min(shares, key=lambda text: shares[text])
-    told = f"{when[0].upper()}{when[1:]}, {shares[most]:.0f} % gave an answer on the right to “{_bare(most)}”"
-    return f"{told}, and {shares[least]:.0f} % to “{_bare(least)}”." if most != least else f"{told}."
+    said = "agreed that" if items[0].kind == "agreement" else "gave an answer to the right of the middle to"
+    told = f"{when[0].upper()}{when[1:]}, {shares[most]:.0f} % {said} “{_bare(most)}”"
+    return f"{told}, and {shares[least]:.0f} % “{_bare(least)}”." if most != least else f"{told}."
 
 
 def item_figures(arms: Arms, family: Family, item: Item, found: Counts, *, by_arm: bool) -> Named:
