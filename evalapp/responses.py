@@ -507,7 +507,9 @@ def blanks_tally(session: Session, trial_id: str) -> "pd.DataFrame":
     return pd.DataFrame(session.execute(query).all(), columns=["site", "wave", "role", "shown", "blank", "refused"])
 
 
-def _sent(query: Select[Any], trial_id: str, instruments: Collection[str] | None) -> Select[Any]:
+def _sent(
+    query: Select[*tuple[Any, ...]], trial_id: str, instruments: Collection[str] | None
+) -> Select[*tuple[Any, ...]]:
     """Submitted responses of a trial with their wave, place and review.
 
     Of `instruments` alone, each person once: in the first review (by start, then id) in which they sent one of them.

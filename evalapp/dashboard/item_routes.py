@@ -140,7 +140,7 @@ def missing(slug: str | None) -> Page:
     trial = trial_of(slug)
     by = _asked_by(trial)
     found, waves, wave = _missing(trial, by)
-    link = url_for("dashboard.missing_csv", slug=slug, by=by, **({"wave": wave} if wave else {}))
+    link = url_for("dashboard.missing_csv", slug=slug, by=by, wave=wave or None)
     drawn = chart("missing", missingness.finding(found, by), missingness.figure(found, by), link) if found else None
     is_open = findings.is_open(trial, access.now())
     return render_template(

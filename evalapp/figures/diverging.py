@@ -94,13 +94,9 @@ class Diverging:
                                    fill=SOFT if of_note else INK, font_size=13 if of_note else 14))  # fmt: skip
                 top += HEAD
             top += 6
-            first = top
             for bar in statement.bars:
                 parts.append(self._bar(bar, top, name))
                 top += self._height()
-            parts.append(
-                tag("line", x1="50%", x2="50%", y1=px(first), y2=px(top - 6), stroke=INK, stroke_opacity="0.5")
-            )
         return frame(name, self.title, self._described(), top + 2, *parts)
 
     def plotly(self) -> dict[str, Any]:
@@ -124,7 +120,7 @@ class Diverging:
                 {
                     "type": "bar",
                     "orientation": "h",
-                    "name": label,
+                    "name": _plain(label),
                     "base": starts,
                     "x": [100 * bar.people[index] / bar.given for _, bar in shown],
                     "y": [place[statement.text, bar.label] for statement, bar in shown],
@@ -136,15 +132,15 @@ class Diverging:
                     },
                     "customdata": [[bar.people[index], bar.refused, bar.blank] for _, bar in shown],
                     "text": [
-                        f"{bar.label}: {bar.people[index]} of {bar.given} said {label}; {bar.said}" for _, bar in shown
+                        _plain(f"{bar.label}: {bar.people[index]} of {bar.given} said {label}; {bar.said}")
+                        for _, bar in shown
                     ],
                     "textposition": "none",
                     "hoverinfo": "text",
                 }
             )
         return {
-            "data": [trace | {"text": [_plain(one) for one in trace["text"]], "name": _plain(trace["name"])}
-                     for trace in traces],
+            "data": traces,
             "layout": layout(
                 self._height() * len(rows) + 60 * len(self.statements) + 70,
                 barmode="overlay",
@@ -210,13 +206,15 @@ class Diverging:
         shares = [100 * count / bar.given for count in bar.people]
         for index, (start, share) in enumerate(zip(self._edges(bar), shares, strict=True)):
             if share:
-                x, width = 50 + REACH * start / 100, REACH * share / 100
-                parts.append(tag("rect", x=percent(x), y=px(y), width=percent(width), height=px(BAR),
-                                 fill=_fill(name, index), stroke="#ffffff", stroke_width=1))  # fmt: skip
+                parts.append(
+                    tag("rect", x=percent(50 + REACH * start / 100), y=px(y), width=percent(REACH * share / 100),
+                        height=px(BAR), fill=_fill(name, index), stroke="#ffffff", stroke_width=1)
+                )  # fmt: skip
+        parts.append(tag("line", x1="50%", x2="50%", y1=px(y - 2), y2=px(y + BAR + 2), stroke=INK, stroke_width=1.5))
         half = len(shares) // 2
         for x, end, part in (("0", None, bar.people[:half]), ("100%", "end", bar.people[len(shares) - half :])):
-            share = f"{round(100 * sum(part) / bar.given)} %"
-            parts.append(words(share, x, y + 12, text_anchor=end, font_size=13, font_weight=600))
+            told = f"{round(100 * sum(part) / bar.given)} %"
+            parts.append(words(told, x, y + 12, text_anchor=end, font_size=13, font_weight=600))
         return Markup("").join(parts)
 
 

@@ -4,6 +4,7 @@ from collections import Counter
 from datetime import date, timedelta
 from typing import Any
 
+import pandas as pd
 from flask import Flask
 from sqlalchemy.orm import Session
 
@@ -48,7 +49,7 @@ def test_answers_counted_by_the_database_are_the_answers_of_the_same_people(sess
     tally = responses.answers_tally(session, of.id, PRACTITIONER, BLG, by_arm=True)
     rows = responses.answers_frame(session, of.id, "practitioner_month3", BLG)
     first = rows.sort_values("review").drop_duplicates(["participant", "item"])  # the same number in either review
-    there = Counter((row.item, row.arm, row.reason) for row in first.itertuples() if row.participant)
+    there = Counter((row.item, row.arm, None if pd.isna(row.reason) else row.reason) for row in first.itertuples())
     here: Counter[Any] = Counter()
     for row in tally[tally["wave"] == "month3"].itertuples():
         here[row.item, row.arm, row.reason] += row.people
