@@ -176,13 +176,13 @@ def test_the_interval_and_p_agree_and_the_interval_is_of_chances() -> None:
 
 
 def test_with_nobody_better_off_five_in_a_hundred_trials_say_otherwise() -> None:
-    """400 null trials of 12 sites, 50 % at the ceiling: at most 6.5 % and three binomial standard errors."""
+    """250 null trials of 12 sites, 50 % at the ceiling: at most 6.5 % and three binomial standard errors."""
     rejected = 0
-    for seed in range(400):
+    for seed in range(250):
         found = win_probability(*simulated(seed))
         assert isinstance(found, Effect)
         rejected += found.p < 0.05
-    assert 0.02 < rejected / 400 < 0.065 + 3 * (0.05 * 0.95 / 400) ** 0.5
+    assert 0.01 < rejected / 250 < 0.065 + 3 * (0.05 * 0.95 / 250) ** 0.5
 
 
 def test_the_standard_error_is_that_of_leaving_sites_out() -> None:
@@ -214,14 +214,14 @@ def test_a_covariate_that_differs_between_arms_is_adjusted_for_whole() -> None:
 
 
 def test_the_mixed_model_finds_the_effect_that_was_put_in() -> None:
-    """Mean of 20 trials of 60 sites; 0.07 is three standard errors of it and what Laplace's bias adds."""
+    """Mean of 12 trials of 60 sites, whose standard error is about 0.05: 0.7 lies within two."""
     estimates = []
-    for seed in range(20):
+    for seed in range(12):
         outcome, arm, site = simulated(seed, sites=60, ceiling=False, effect=0.7)
         found = clmm(outcome, arm, site)
         assert isinstance(found, Clmm)
         estimates.append(found.effect.estimate)
-    assert np.mean(estimates) == pytest.approx(0.7, abs=0.07)
+    assert np.mean(estimates) == pytest.approx(0.7, abs=0.1)
 
 
 def test_quadrature_of_one_node_is_laplace() -> None:
@@ -257,9 +257,16 @@ def test_a_variance_estimated_as_zero_is_kept_and_named() -> None:
     assert got.effect.df == 3  # of sites, never of people
 
 
-def test_with_few_sites_the_mixed_model_says_its_interval_may_be_too_narrow() -> None:
-    assert any("too narrow" in note for note in mixed("eight_sites_ceiling").effect.warnings)
-    assert not any("too narrow" in note for note in mixed("forty_sites_four_categories").effect.warnings)
+def test_the_jackknife_rejects_five_null_trials_in_a_hundred_and_the_sandwich_more() -> None:
+    """100 null trials of eight sites: the jackknife within three binomial errors of 5 %, never above CR1 or CR0."""
+    rejected = dict.fromkeys(VARIANCES, 0)
+    for seed in range(100):
+        for variance in VARIANCES:
+            found = proportional_odds(*simulated(seed, sites=8), variance=variance)
+            assert isinstance(found, ProportionalOdds)
+            rejected[variance] += found.effect.p < 0.05
+    assert rejected["jackknife"] <= rejected["cr1"] <= rejected["cr0"]
+    assert rejected["jackknife"] / 100 < 0.05 + 3 * (0.05 * 0.95 / 100) ** 0.5
 
 
 def test_one_review_a_site_leaves_the_review_level_out_and_says_so() -> None:
@@ -280,6 +287,7 @@ def test_no_odds_ratio_without_a_reason() -> None:
     assert "finite" in reason(clmm(arm, arm, site))
     assert "50" in reason(clmm(np.arange(120.0), arm, site))
     assert "one person" in reason(clmm(outcome[::10], arm[::10], site[::10]))
+    assert "do not vary within reviews" in reason(win_probability(arm, arm, site))
     assert "determine the arm" in reason(win_probability(outcome, arm, site, covariates=[("again", arm)]))
 
 
