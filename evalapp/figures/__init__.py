@@ -2,18 +2,22 @@
 
 from evalapp.figures.bars import Bar, Bars
 from evalapp.figures.distribution import Distribution, Panel
+from evalapp.figures.diverging import Answered, Diverging, Statement
 from evalapp.figures.drawing import Drawn, Estimate, Look, Missing, Series, Table
 from evalapp.figures.forest import Band, Forest, Row
+from evalapp.figures.multiples import Multiples
 from evalapp.figures.profile import Profile
 from evalapp.figures.tens import InTen, Tens
 
-Figure = Profile | Forest | Distribution | Bars | Tens
+Figure = Profile | Forest | Distribution | Bars | Tens | Diverging | Multiples
 
 __all__ = [
+    "Answered",
     "Band",
     "Bar",
     "Bars",
     "Distribution",
+    "Diverging",
     "Drawn",
     "Estimate",
     "Figure",
@@ -21,10 +25,12 @@ __all__ = [
     "InTen",
     "Look",
     "Missing",
+    "Multiples",
     "Panel",
     "Profile",
     "Row",
     "Series",
+    "Statement",
     "Table",
     "Tens",
     "draw",
