@@ -28,16 +28,30 @@ PLACES = (
 )  # fmt: skip
 WELSH = frozenset({"Llanfair Vale", "Vale of Ithon"})
 SCOTTISH = frozenset({"Glenross", "Inverlea", "Yarrow"})
+TRIGGERS = {"no_harm": ("success", "good_practice", "near_miss"), "harm": ("harm",), "death": ("death",)}
 AGENCIES = ("children's social care", "police", "health", "school", "voluntary sector", "housing")
 
 # The truth the demonstration is made with: differences between the arms after the review, in points of a 5-point
 # answer (0.4 is 10 points of 100). One benefit, one harm; everything else is the same in both arms.
 TRUE_EFFECT = {("BLG", "after"): 0.40, ("BLG", "month3"): 0.48, ("CAN", "after"): -0.24}
+# How much of the twelve parts of an appreciative review there truly is, by arm: what facilitators say lies a little above
+# it, what observers say a little below. The parts in which the arms differ most and least, in shares of the range.
+FIDELITY = {True: 0.85, False: 0.45}
+SAID = {"facilitator": 0.03, "observer": -0.03}
+PARTS = {"FID3": 0.25, "FID5": 0.15, "FID8": 0.1, "FID6": -0.2, "FID10": -0.15, "FID12": -0.15}  # in the other arm
+NEW_IDEA, OWN_ACTS = {True: 0.75, False: 0.45}, {True: 2.4, False: 1.1}
+OBSERVED = 1 / 3  # of the reviews
+# Days on which people met, days from what set a review off to its start, and from its end to its report: (from, to).
+CONTACT = {True: (2, 3), False: (1, 2)}
+WAITED = {True: (20, 60), False: (40, 140)}
+WRITTEN = {True: (10, 40), False: (50, 160)}
 USUAL = {"BLG": 2.9, "BLR": 3.2, "MOR": 3.3, "AFF": 3.0, "CAN": 3.5}
 SITE_SD, REVIEW_SD, PERSON_SD, ITEM_SD = 0.15, 0.22, 0.62, 0.75
 TURNOUT = {
     ("practitioner", "before"): 0.88, ("practitioner", "after"): 0.84, ("practitioner", "month3"): 0.68,
-    ("manager", "before"): 0.86, ("manager", "after"): 0.80, ("manager", "month3"): 0.64,
+    ("practitioner", "month12"): 0.55,
+    ("manager", "before"): 0.86, ("manager", "after"): 0.80, ("manager", "month3"): 0.64, ("manager", "month12"): 0.52,
+    ("facilitator", "after"): 0.95, ("observer", "after"): 0.93,
     ("parent", "before"): 0.72, ("parent", "after"): 0.66,
 }  # fmt: skip
 
@@ -48,7 +62,7 @@ class Asked:
 
     assignment: Assignment
     place: Membership
-    review: Review
+    review: Review | None
     site: Site
     wave: str
     appreciative: bool
@@ -103,11 +117,15 @@ def _staff(session: Session, now: datetime) -> list[tuple[Any, str, str]]:
 
 # Sites joined one after another: how many stand where today, and when the first review of each began (days from today).
 STAGES = (
-    (18, (-330, -150)),  # all done, three months after the review included
+    (16, (-330, -150)),  # all done, three months after the review included
+    (2, (-375, -372)),  # answering a year after
     (2, (-100, -98)),  # answering three months after
     (2, (-9, -8)),  # answering just after
     (2, (6, 8)),  # answering before; their group is not known yet
 )
+
+
+JOINED_BEFORE = timedelta(days=45)  # so that the last to join are still answering for their site
 
 
 def _sites(session: Session, trial: Trial, rng: np.random.Generator, now: datetime) -> None:
@@ -124,7 +142,7 @@ def _sites(session: Session, trial: Trial, rng: np.random.Generator, now: dateti
             place = next(places)
             nation = "wales" if place in WELSH else "scotland" if place in SCOTTISH else "england"
             first_day = today + timedelta(days=int(rng.integers(earliest, latest + 1)))
-            site = Site(trial_id=trial.id, name=place, nation=nation, joined_on=first_day - timedelta(days=60))
+            site = Site(trial_id=trial.id, name=place, nation=nation, joined_on=first_day - JOINED_BEFORE)
             session.add(site)
             session.flush()
             morning = datetime.combine(first_day, time(8), LONDON)
@@ -133,15 +151,27 @@ def _sites(session: Session, trial: Trial, rng: np.random.Generator, now: dateti
                 now=now, drawn_at=now - timedelta(days=400), revealed_at=morning,
             )  # fmt: skip
             for count in range(int(rng.integers(3, 6))):
-                _review(session, site, f"Review {count + 1}", first_day + timedelta(days=count), rng)
+                start = first_day + timedelta(days=count)
+                _review(session, site, f"Review {count + 1}", start, rng, today, arms[int(arm)].is_treatment)
 
 
-def _review(session: Session, site: Site, label: str, start: date, rng: np.random.Generator) -> None:
+def _review(
+    session: Session, site: Site, label: str, start: date, rng: np.random.Generator, today: date, appreciative: bool
+) -> None:
+    def days(between: tuple[int, int]) -> int:
+        return int(rng.integers(between[0], between[1] + 1))
+
     outcome = str(rng.choice(["no_harm", "harm", "death"], p=[0.4, 0.45, 0.15]))
+    ends = start + timedelta(days=int(rng.integers(1, 3)))
     review = Review(
-        site_id=site.id, label=label, starts_on=start, ends_on=start + timedelta(days=int(rng.integers(1, 3))),
-        outcome=outcome, statutory=outcome == "death", review_type="local learning review",
+        site_id=site.id, label=label, starts_on=start, ends_on=ends, outcome=outcome, statutory=outcome == "death",
+        review_type="local learning review", trigger=str(rng.choice(TRIGGERS[outcome])), model_version="1",
+        triggered_on=start - timedelta(days=days(WAITED[appreciative])),
     )  # fmt: skip
+    if ends < today:
+        review.contact_days = days(CONTACT[appreciative])
+        report = ends + timedelta(days=days(WRITTEN[appreciative]))
+        review.reported_on = report if report <= today else None
     session.add(review)
     session.flush()
     for _ in range(int(rng.integers(5, 10))):
@@ -151,6 +181,9 @@ def _review(session: Session, site: Site, label: str, start: date, rng: np.rando
     if outcome != "death":
         for _ in range(int(rng.integers(1, 3))):
             roster.add_person(session, review, "parent")
+    roster.add_person(session, review, "facilitator")
+    if rng.random() < OBSERVED:
+        roster.add_person(session, review, "observer")
 
 
 def _asked(session: Session, trial: Trial) -> Iterator[Asked]:
@@ -159,8 +192,8 @@ def _asked(session: Session, trial: Trial) -> Iterator[Asked]:
         select(Assignment, Membership, Review, Site, Wave.code, Allocation.arm_id)
         .join(Membership, Membership.id == Assignment.membership_id)
         .join(Wave, Wave.id == Assignment.wave_id)
-        .join(Review, Review.id == Membership.review_id)
-        .join(Site, Site.id == Review.site_id)
+        .join(Site, Site.id == Membership.site_id)
+        .outerjoin(Review, Review.id == Membership.review_id)
         .join(Allocation, Allocation.site_id == Site.id)
         .where(Site.trial_id == trial.id)
         .order_by(Site.name, Review.label, Membership.role, Membership.id, Wave.position)
@@ -185,7 +218,7 @@ def _answer(session: Session, trial: Trial, vault: Vault, rng: np.random.Generat
             continue
         mood = (
             level("site", asked.site.id, SITE_SD)
-            + level("review", asked.review.id, REVIEW_SD)
+            + (level("review", asked.review.id, REVIEW_SD) if asked.review else 0.0)
             + level("person", asked.place.id, PERSON_SD)
         )
         _fill(session, asked, mood, vault, rng, min(answers_on, asked.assignment.closes_on))
@@ -235,6 +268,8 @@ def _value(
     tilt: Mapping[str, float],
     rng: np.random.Generator,
 ) -> Any:
+    if asked.place.role in SAID and item.code != "TXT1":
+        return _watched(item.code, asked, mood, rng)
     if item.kind in {"agreement", "faces", "pictures", "rating"}:
         lowest, highest = int(item.codes[0]), int(item.codes[-1])
         code = scale.code if scale else ""
@@ -255,6 +290,17 @@ def _value(
     return None
 
 
+def _watched(code: str, asked: Asked, mood: float, rng: np.random.Generator) -> Any:
+    """What a facilitator or an observer says was there."""
+    if code == "NEWIDEA":
+        return "yes" if rng.random() < NEW_IDEA[asked.appreciative] else "no"
+    if code == "OWNACT":
+        return int(rng.poisson(OWN_ACTS[asked.appreciative]))
+    tilt = 0.0 if asked.appreciative else PARTS.get(code, 0.0)
+    share = FIDELITY[asked.appreciative] + SAID[asked.place.role] + tilt + 0.08 * mood
+    return int(rng.binomial(2, np.clip(share, 0.02, 0.98)))
+
+
 def _cards(session: Session, trial: Trial, vault: Vault, base_url: str, now: datetime) -> Iterator[dict[str, Any]]:
     """Cards for people who can answer today: two of each role at each wave new, and one with a page already saved."""
     today = now.astimezone(LONDON).date()
@@ -271,7 +317,7 @@ def _cards(session: Session, trial: Trial, vault: Vault, base_url: str, now: dat
             _start(session, asked, vault, today)
         yield {
             "code": str(code), "link": f"{base_url}/j#{code}", "role": asked.place.role, "site": asked.site.name,
-            "review": asked.review.label, "wave": asked.wave, "state": "started" if started else "new",
+            "review": asked.review.label if asked.review else None, "wave": asked.wave, "state": "started" if started else "new",
         }  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from analysis.plan import PROCESSES, Outcome, Plan
 from analysis.question import Question
 from evalapp import measures, responses, wording
-from evalapp.models import Allocation, Arm, Assignment, Membership, Response, Review, Site, Trial, Wave
+from evalapp.models import Allocation, Arm, Assignment, Membership, Response, Site, Trial, Wave
 from evalapp.shelf import questionnaire
 from evalapp.wording import Verdict
 
@@ -156,12 +156,16 @@ def arms_of(trial: Trial) -> tuple[tuple[str, str], tuple[str, str]]:
 
 
 def scores(session: Session, trial: Trial, how: Measured) -> pd.DataFrame:
-    """Values of the outcome at the waves drawn, as `responses.scores_frame`; its roles only, unscored rows left out."""
+    """Values of the outcome at the waves drawn, as `responses.scores_frame`; its roles only, unscored rows left out.
+
+    The arms are compared on people of reviews: answers given for a site outside its reviews are not among them.
+    """
     if how.outcome.kind == "share":
         return measures.shares(session, trial.id, how.outcome)
     if how.outcome.kind == "process":
         return measures.processes(session, trial.id, how.outcome)
     frame = responses.scores_frame(session, trial.id, how.outcome.scale, how.waves)
+    frame = frame[frame["review"].notna()]
     if how.outcome.roles:
         frame = frame[frame["role"].isin(how.outcome.roles)]
     return frame[frame["value"].notna()].drop_duplicates(["participant", "wave"]).reset_index(drop=True)
@@ -337,8 +341,7 @@ def _is_clean(session: Session, trial_id: str, wave: str) -> bool:
         .join(Assignment, Assignment.id == Response.assignment_id)
         .join(Wave, Wave.id == Assignment.wave_id)
         .join(Membership, Membership.id == Assignment.membership_id)
-        .join(Review, Review.id == Membership.review_id)
-        .join(Site, Site.id == Review.site_id)
+        .join(Site, Site.id == Membership.site_id)
         .join(Allocation, Allocation.site_id == Site.id)
         .where(Site.trial_id == trial_id, Wave.code == wave, Response.state == "submitted")
         .where(Allocation.revealed_at.is_not(None), Response.mode != "file")

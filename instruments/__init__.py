@@ -17,10 +17,12 @@ from instruments.conditions import (
 from instruments.definitions import (
     FACES,
     FIGURES,
+    FORMS,
     KINDS,
     PICTURES,
     ROLES,
     WAVES,
+    Form,
     Instrument,
     Item,
     Kind,
@@ -37,6 +39,7 @@ from instruments.scoring import pages, score, visible
 __all__ = [
     "FACES",
     "FIGURES",
+    "FORMS",
     "KINDS",
     "LIBRARY",
     "PICTURES",
@@ -47,6 +50,7 @@ __all__ = [
     "Answered",
     "Compare",
     "Condition",
+    "Form",
     "Instrument",
     "InstrumentError",
     "Item",

@@ -26,10 +26,12 @@ Kind = Literal[
 ]
 Status = Literal["draft", "approved"]
 Reported = Literal["0-100", "raw"]
+Form = Literal["standard", "easy_read"]
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 ROLES = ("practitioner", "manager", "leader", "parent", "young_person", "facilitator", "observer")
 WAVES = ("baseline", "before", "after", "month3", "month12")
+FORMS: tuple[Form, ...] = get_args(Form)
 FACES = ("face-sad", "face-ok", "face-happy")
 FIGURES = ("figure-1", "figure-2", "figure-3", "figure-4", "figure-5")
 PICTURES = FACES + FIGURES
@@ -122,7 +124,10 @@ class Instrument:
     """A questionnaire at one version, in one language, its other languages in `variants`.
 
     `items` stand in the order of the pages. `asked` is False for definitions that only describe data
-    brought in from files. `not_after_death`: never to be offered where the child has died.
+    brought in from files. `not_after_death`: never to be offered where the child has died; `only_after_death`: nowhere
+    else. `form`: who is given it, those who read best in the standard form or in easy read. `outside_reviews`: asked of
+    people who answer for their site, not of those in a review.
+    `permission` and `media` say on what ground it may be used, and where (nothing said: nothing is known).
     `sha256` is that of the source file (line ends as LF), the same in every language.
     """
 
@@ -142,8 +147,13 @@ class Instrument:
     licence_url: str = ""
     licence_checked: date | None = None
     notice: str = ""
+    permission: str = ""
+    media: tuple[str, ...] = ()
     asked: bool = True
+    form: Form = "standard"
+    outside_reviews: bool = False
     not_after_death: bool = False
+    only_after_death: bool = False
     refusals: tuple[tuple[str, str], ...] = ()
     variants: tuple[Variant, ...] = ()
     sha256: str = ""

@@ -57,10 +57,17 @@ class Library:
             raise InstrumentError(f"the library has no instrument {name!r}")
         return self._instruments[name, max(versions)]
 
-    def for_role_and_wave(self, role: str, wave: str) -> tuple[Instrument, ...]:
-        """The latest versions that ask something of this role at this wave, by name; empty when none does."""
+    def for_role_and_wave(self, role: str, wave: str, *, outside_reviews: bool = False) -> tuple[Instrument, ...]:
+        """The latest versions that ask something of this role at this wave, in every form, by name.
+
+        `outside_reviews` for those asked of people who answer for their site. Empty when there is none.
+        """
         newest = (self.latest(name) for name in dict.fromkeys(name for name, _ in self._instruments))
-        return tuple(one for one in newest if one.asked and role in one.roles and wave in one.waves)
+        return tuple(
+            one
+            for one in newest
+            if one.asked and role in one.roles and wave in one.waves and one.outside_reviews == outside_reviews
+        )
 
 
 def library(directory: Path = LIBRARY) -> Library:

@@ -13,12 +13,14 @@ from instruments.conditions import REFUSALS, WORDS, parse_condition
 from instruments.definitions import (
     FACES,
     FIGURES,
+    FORMS,
     KINDS,
     NUMBERED,
     ROLES,
     WAVES,
     WORDED,
     WRITTEN,
+    Form,
     Instrument,
     Item,
     Kind,
@@ -82,8 +84,13 @@ def parse(content: Mapping[str, object], file: str) -> Instrument:
         licence_url=rights.text("url", required=False),
         licence_checked=rights.day("checked"),
         notice=rights.text("notice", required=False),
+        permission=rights.text("permission", required=False),
+        media=rights.texts("media", required=False),
         asked=top.truth("asked", default=True) is True,
+        form=cast("Form", top.one_of("form", FORMS)) if "form" in top.content else "standard",
+        outside_reviews=top.truth("outside_reviews", default=False) is True,
         not_after_death=top.truth("not_after_death", default=False) is True,
+        only_after_death=top.truth("only_after_death", default=False) is True,
         refusals=refusals,
         pages=pages,
         items=items,
@@ -91,6 +98,8 @@ def parse(content: Mapping[str, object], file: str) -> Instrument:
     )
     rights.finish()
     top.finish()
+    if instrument.not_after_death and instrument.only_after_death:
+        top.fault("only_after_death", "cannot stand with not_after_death: it would be offered nowhere; take one out")
     if problems:
         raise InstrumentError(problems)
     return instrument
