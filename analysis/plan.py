@@ -202,7 +202,9 @@ def _suits_its_kind(outcome: Outcome, where: str) -> None:
     if outcome.kind != "share" and outcome.items:
         raise BadData(f"{where}.items: only a share counts replies to items; take them out")
     if outcome.kind != "scale" and outcome.baseline_wave is not None:
-        raise BadData(f"{where}.baseline_wave: a {outcome.kind} has no baseline; the groups' sites are compared as they are")
+        raise BadData(
+            f"{where}.baseline_wave: a {outcome.kind} has no baseline; the groups' sites are compared as they are"
+        )
     if outcome.kind == "process" and outcome.roles:
         raise BadData(f"{where}.roles: a process belongs to the review, not to a role; take them out")
     if outcome.kind != "scale" and outcome.primary:

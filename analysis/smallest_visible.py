@@ -27,7 +27,7 @@ def smallest_visible(
     sites: tuple[int, int],
     reviews: float,
     people: float,
-    planning: Planning = Planning(),  # noqa: B008  (frozen)
+    planning: Planning = Planning(),
     *,
     alpha: float = 0.05,
     power: float = 0.8,

@@ -284,9 +284,7 @@ def sentence(said: Verdict, effect: Effect, how: Measured, design: str) -> str:
     """The finding in words fixed beforehand."""
     low, high = effect.ci
     ratio = how.measure == "times"
-    estimate, *ends = (
-        math.exp(one) if ratio and one is not None else one for one in (effect.estimate, low, high)
-    )
+    estimate, *ends = (math.exp(one) if ratio and one is not None else one for one in (effect.estimate, low, high))
     told = wording.Told(
         how.outcome.label, how.arms[0][1], how.arms[1][1], how.measure, how.when, estimate or 0.0, ends[0], ends[1],
         how.outcome.smallest_worthwhile, how.outcome.higher_is_better is None, design != "nonrandomised",

@@ -90,7 +90,9 @@ def publish(session: Session, trial: Trial, *, actor: str, now: datetime) -> Rel
     number = last.number + 1 if last else 1
     kept = [_renewed_or_carried(block, before, behind, rules, by_arm=by_arm) for block in blocks]
     if plan:  # from what is shown, so that it tells no more than that
-        sure = _certainty(session, trial, plan, {one.key: one.content for one in kept}, rules, now.date(), by_arm=by_arm)
+        sure = _certainty(
+            session, trial, plan, {one.key: one.content for one in kept}, rules, now.date(), by_arm=by_arm
+        )
         kept.append(_renewed_or_carried(sure, before, behind, rules, by_arm=by_arm))
     parts = {block.key: block.content for block in kept}
     same = before is not None and _undated(parts) == _undated(before["parts"]) and by_arm == before["by_arm"]
@@ -107,8 +109,11 @@ def publish(session: Session, trial: Trial, *, actor: str, now: datetime) -> Rel
         "by_arm": by_arm,
         "opens_on": trial.results_open_at.date().isoformat() if trial.results_open_at else None,
         "rules": {
-            "people": rules.people, "reviews": rules.reviews, "step": rules.step,
-            "sites": rules.sites, "site_reviews": rules.site_reviews,
+            "people": rules.people,
+            "reviews": rules.reviews,
+            "step": rules.step,
+            "sites": rules.sites,
+            "site_reviews": rules.site_reviews,
         },
         "arms": [label for _, label in findings.arms_of(trial)] if by_arm else [],
         "order": list(parts),
@@ -156,7 +161,9 @@ def _renewed_or_carried(
     if before is None or old is None:
         return block
     if before.get("form") != FORM:
-        old = block.content | old  # what the earlier shape lacks is said about the numbers; the numbers are the old ones
+        old = (
+            block.content | old
+        )  # what the earlier shape lacks is said about the numbers; the numbers are the old ones
     then = {key: marks for key, marks in behind.items() if key.startswith(f"{block.key}|")}
     if all(may_follow(then[key], block.people[key], rules) for key in then.keys() & block.people.keys()):
         return block
@@ -389,7 +396,9 @@ def _fidelity(session: Session, trial: Trial, rules: Rules, *, by_arm: bool) -> 
 
     scored = measures.fidelities(session, trial.id)
     arms = findings.arms_of(trial)
-    groups = "arms" if by_arm and all(may_show_sites(_counted(scored, arm, "site"), rules) for arm, _ in arms) else "pooled"
+    groups = (
+        "arms" if by_arm and all(may_show_sites(_counted(scored, arm, "site"), rules) for arm, _ in arms) else "pooled"
+    )
     looked = [(code, label, look) for (code, label), look in zip(arms, ("treatment", "control"), strict=True)]
     if groups == "pooled":
         scored, looked = findings.pooled(scored), [(POOLED, "Both groups together", "pooled")]
@@ -475,7 +484,11 @@ def _certainty(
     facts["lost_apart"] = None if apart is None else certainty.band_of(apart, certainty.LOST_APART)
     high, above = _true_to_form(parts)
     start = _start(frame, parts[f"outcome/{outcome.code}"], how)
-    facts |= {"high": high, "above": above, "start": None if start is None else certainty.band_of(start, certainty.APART)}
+    facts |= {
+        "high": high,
+        "above": above,
+        "start": None if start is None else certainty.band_of(start, certainty.APART),
+    }
     ratings: dict[certainty.Aspect, int | None] = {
         "design": certainty.design(plan.design, clean=how.change),
         "size": certainty.size(facts["smallest"], sum(facts["sites"])),
@@ -509,7 +522,7 @@ def _sizes(
     counted = placed.groupby("arm")["site"].nunique()
     sites = [int(counted.get(arm, 0)) for arm in arms] if by_arm else [int(here["site"].nunique())]
     reviews, people = rounded(placed["review"].nunique(), rules), rounded(len(placed), rules)
-    found: dict[str, Any] = {"sites": sites, "smallest": None, "smallest_planned": None, "sd": planning.sd}
+    found: dict[str, Any] = {"sites": sites, "smallest": None, "smallest_planned": None, "sd": planning.sd if how.is_percent else None}
     split = (sites[0], sites[1]) if by_arm else (sites[0] // 2, sites[0] - sites[0] // 2)
     if reviews and len(placed) >= rules.people:
         now = smallest_visible(split, reviews / sum(split), people / reviews, planning, alpha=plan.alpha)
@@ -553,7 +566,9 @@ def _lost(
 
 def _true_to_form(parts: Mapping[str, Mapping[str, Any]]) -> tuple[int | None, int | None]:
     """From what is shown: per cent of the treatment's reviews of high fidelity, and its mean score above the control's."""
-    by_scale = {part["scale"]: part for key, part in parts.items() if key.startswith("outcome/") and part["kind"] == "process"}
+    by_scale = {
+        part["scale"]: part for key, part in parts.items() if key.startswith("outcome/") and part["kind"] == "process"
+    }
     cells = {
         (scale, cell["look"]): cell["mean"]
         for scale in ("high_fidelity", "fidelity")

@@ -9,7 +9,7 @@ from typing import Any
 from evalapp import wording
 from evalapp.dashboard.pictures import means_of
 from evalapp.figures import Band, Estimate, Figure, Forest, InTen, Missing, Pair, Pairs, Plain, Row, Series, Tens
-from evalapp.figures.drawing import CONTROL, LOOKS, POOLED, TREATMENT, Value
+from evalapp.figures.drawing import CONTROL, LOOKS, TREATMENT, Value
 from evalapp.wording import N_, Say, Told, number
 
 Part = Mapping[str, Any]
@@ -153,7 +153,11 @@ class Reader:
         else:
             mark, verdict = say(wording.WORDS["cannot_tell"].mark), "cannot_tell"
             badly = [say(N_("Nothing can be said yet: nothing has been compared."))]
-        if open_ended and self.content["by_arm"] and badly != [say(N_("Nothing can be said yet: nothing has been compared."))]:
+        if (
+            open_ended
+            and self.content["by_arm"]
+            and badly != [say(N_("Nothing can be said yet: nothing has been compared."))]
+        ):
             names = _listed([one.label for one in open_ended], say)
             badly.append(say(N_("Harm is not ruled out here, as we cannot tell: %(names)s.")) % {"names": names})
         return Short(first.mark, first.verdict, first.sentence, mark, verdict, tuple(badly))
@@ -202,28 +206,26 @@ class Reader:
         say = self.say
         sites = _listed([str(one) for one in facts["sites"]], say)
         planned = facts["planned"] or "–"
-        if facts["smallest"] is not None:
-            said = say(
-                N_(
-                    "Sites that have answered: %(sites)s, of %(planned)s planned. So many can see a difference of %(sd)s "
-                    "standard deviations (about %(points)s points out of 100) or more, and nothing smaller."
-                )
-            )
-            return said % {
-                "sites": sites, "planned": planned, "sd": number(facts["smallest"], 2),
-                "points": number(facts["smallest"] * facts["sd"], 0),
-            }  # fmt: skip
-        said = say(
-            N_("Sites that have answered: %(sites)s, of %(planned)s planned. That is too few for any comparison.")
-        ) % {"sites": sites, "planned": planned}
-        if facts["smallest_planned"] is not None:
-            said += " " + say(
-                N_("With all of them, the trial could see %(sd)s standard deviations (about %(points)s points) or more.")
-            ) % {
-                "sd": number(facts["smallest_planned"], 2),
-                "points": number(facts["smallest_planned"] * facts["sd"], 0),
-            }
-        return said
+        if facts["smallest"] is None:
+            said = N_("Sites that have answered: %(sites)s, of %(planned)s planned. That is too few for any comparison.")
+            told = say(said) % {"sites": sites, "planned": planned}
+            if facts["smallest_planned"] is not None:
+                later = say(N_("With all of them, the trial could see a difference of %(size)s or more."))
+                told += " " + later % {"size": self._size(facts["smallest_planned"], facts["sd"])}
+            return told
+        said = N_(
+            "Sites that have answered: %(sites)s, of %(planned)s planned. So many can see a difference of %(size)s or more, and "
+            "nothing smaller."
+        )
+        size = self._size(facts["smallest"], facts["sd"])
+        return say(said) % {"sites": sites, "planned": planned, "size": size}
+
+    def _size(self, smallest: float, sd: float | None) -> str:
+        """A size in standard deviations, and in points where the outcome has them."""
+        told = self.say(N_("%(sd)s standard deviations")) % {"sd": number(smallest, 2)}
+        if sd is None:
+            return told
+        return f"{told} ({self.say(N_('about %(points)s points out of 100')) % {'points': number(smallest * sd, 0)}})"
 
     def _why_attrition(self, facts: Part) -> str:
         say = self.say
@@ -233,7 +235,9 @@ class Reader:
             "band": _band(facts["lost"], say)
         }
         if facts["lost_apart"] is not None:
-            said += " " + say(N_("Between the groups this differs by %(band)s.")) % {"band": _band(facts["lost_apart"], say)}
+            said += " " + say(N_("Between the groups this differs by %(band)s.")) % {
+                "band": _band(facts["lost_apart"], say)
+            }
         return said
 
     def _why_fidelity(self, facts: Part) -> str:
@@ -310,7 +314,9 @@ class Reader:
             )
         said = N_("%(group)s: %(invited)s of %(people)s parents in these reviews were invited (%(percent)s in 100).")
         told = [say(said) % {**cell, "group": say(cell["group"])} for cell in cells]
-        return " ".join([*told, say(N_("The others were not asked: it was not safe, lawful or kind, or their child had died."))])
+        return " ".join(
+            [*told, say(N_("The others were not asked: it was not safe, lawful or kind, or their child had died."))]
+        )
 
     # ---- outcomes
 
@@ -410,13 +416,16 @@ class Reader:
             return None
         say = self.say
         pairs = tuple(
-            Pair(say(label), tuple(Plain(cell["criteria"][place]) for cell in cells)) for place, label in enumerate(CRITERIA)
+            Pair(say(label), tuple(Plain(cell["criteria"][place]) for cell in cells))
+            for place, label in enumerate(CRITERIA)
         )
         groups = tuple((say(cell["group"]), LOOKS[cell["look"]]) for cell in cells)
         unit = say(N_("points out of 100"))
         figure = Pairs(say(N_("How far each criterion was met, 0 to 100")), groups, pairs, unit)
         finding = say(
-            N_("How far reviews met each criterion of the appreciative way, in both groups: the mean of who led and who watched.")
+            N_(
+                "How far reviews met each criterion of the appreciative way, in both groups: the mean of who led and who watched."
+            )
         )
         return Shown("fidelity-criteria", finding, figure, found[0][1].get("as_of"))
 
@@ -481,7 +490,11 @@ class Reader:
         )  # fmt: skip
         said = wording.sentence(comparison["verdict"], told, say)
         if comparison.get("people"):
-            rests = N_("From about %(people)s reviews.") if one["kind"] == "process" else N_("From about %(people)s people.")
+            rests = (
+                N_("From about %(people)s reviews.")
+                if one["kind"] == "process"
+                else N_("From about %(people)s people.")
+            )
             said += " " + say(rests) % {"people": comparison["people"]}
         return comparison["verdict"], wording.WORDS[comparison["verdict"]].mark, said
 
@@ -504,7 +517,9 @@ class Reader:
     def _pairs(self, name: str, title: str, lines: list[tuple[str, list[Part], int | None]]) -> Shown | None:
         """Lines of shares as a figure, a bar a group; None where none may be shown."""
         say = self.say
-        groups = {cell["group"]: LOOKS[cell["look"]] for _, cells, _ in lines for cell in cells if not cell.get("hidden")}
+        groups = {
+            cell["group"]: LOOKS[cell["look"]] for _, cells, _ in lines for cell in cells if not cell.get("hidden")
+        }
         if not groups:
             return None
         pairs = []

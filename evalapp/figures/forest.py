@@ -186,7 +186,11 @@ class Forest:
                 rows.append((row.label, row.value.value, row.value.low, row.value.high, None))
             else:
                 rows.append((row.label, None, None, None, row.value.reason))
-        head = (say("Row"), self.unit.capitalize(), *map(say, ("Interval from", "Interval to", "Why there is no number")))
+        head = (
+            say("Row"),
+            self.unit.capitalize(),
+            *map(say, ("Interval from", "Interval to", "Why there is no number")),
+        )
         return Table(head, tuple(rows))
 
     def span(self) -> tuple[float, float]:

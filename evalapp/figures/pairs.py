@@ -81,7 +81,9 @@ class Pairs:
         count = len(self.pairs)
         traces, notes = [], []
         for index, (label, look) in enumerate(self.groups):
-            shown = [(place, pair) for place, pair in enumerate(self.pairs) if not isinstance(pair.values[index], Missing)]
+            shown = [
+                (place, pair) for place, pair in enumerate(self.pairs) if not isinstance(pair.values[index], Missing)
+            ]
             values = [_known(pair.values[index]) for _, pair in shown]
             ends = [one if isinstance(one, Estimate) else Estimate(one.value, one.value, one.value) for one in values]
             traces.append(
@@ -162,7 +164,16 @@ class Pairs:
         width = self._across(value.value)
         parts = [
             tag("rect", x=0, y=px(y), width=percent(REACH), height=px(BAR), fill=PAPER, stroke=LINE, rx=2),
-            tag("rect", x=0, y=px(y), width=percent(width), height=px(BAR), fill=fill(look, name), stroke=look.colour, rx=2),
+            tag(
+                "rect",
+                x=0,
+                y=px(y),
+                width=percent(width),
+                height=px(BAR),
+                fill=fill(look, name),
+                stroke=look.colour,
+                rx=2,
+            ),
         ]
         if isinstance(value, Estimate):
             first, last = percent(self._across(value.low)), percent(self._across(value.high))

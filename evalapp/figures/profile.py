@@ -174,7 +174,9 @@ class Profile:
         for place, value in enumerate(one.values):
             if isinstance(value, Missing):
                 y = top + PLOT - 14 - 18 * index
-                parts.append(at(percent(self._middle(place)), _halo(say("not shown"), "0", y, one.look.colour, size=13)))
+                parts.append(
+                    at(percent(self._middle(place)), _halo(say("not shown"), "0", y, one.look.colour, size=13))
+                )
                 continue
             high, low, y = (self._y(v, top) for v in (value.high, value.low, value.value))
             bar = {"stroke": one.look.colour, "stroke_width": 2}
