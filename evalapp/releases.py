@@ -336,7 +336,9 @@ def _comparison(
         people[f"{key}|compared|{code}"] = _marks(complete.loc[complete["arm"] == code, "participant"])
     people[f"{key}|compared|{POOLED}"] = _marks(complete["participant"])
     places = 2 if how.measure in {"raw", "times"} else 1
-    ends = (math.exp(one) if how.measure == "times" else one for one in (found.effect.estimate, low, high))
+    widest = how.outcome.maximum - how.outcome.minimum
+    held = (min(max(one, -widest), widest) for one in (found.effect.estimate, low, high))  # no difference is larger
+    ends = (math.exp(one) if how.measure == "times" else one for one in held)
     return {
         "hidden": False,
         **dict(zip(("estimate", "low", "high"), (round(one, places) for one in ends), strict=True)),
@@ -522,7 +524,12 @@ def _sizes(
     counted = placed.groupby("arm")["site"].nunique()
     sites = [int(counted.get(arm, 0)) for arm in arms] if by_arm else [int(here["site"].nunique())]
     reviews, people = rounded(placed["review"].nunique(), rules), rounded(len(placed), rules)
-    found: dict[str, Any] = {"sites": sites, "smallest": None, "smallest_planned": None, "sd": planning.sd if how.is_percent else None}
+    found: dict[str, Any] = {
+        "sites": sites,
+        "smallest": None,
+        "smallest_planned": None,
+        "sd": planning.sd if how.is_percent else None,
+    }
     split = (sites[0], sites[1]) if by_arm else (sites[0] // 2, sites[0] - sites[0] // 2)
     if reviews and len(placed) >= rules.people:
         now = smallest_visible(split, reviews / sum(split), people / reviews, planning, alpha=plan.alpha)

@@ -47,11 +47,15 @@ COMPARED: dict[Unit, tuple[str, str]] = {
 
 @dataclass(frozen=True)
 class Words:
-    """mark : the finding in a word or four.   sentence : of a difference.   ratio : of days compared as a ratio."""
+    """mark : the finding in a word or four.   sentence : of a difference.   ratio : of days compared as a ratio.
+
+    counted : of what is counted and not scored, where its sentence is another.
+    """
 
     mark: str
     sentence: str
     ratio: str
+    counted: str = ""
 
 
 _CLEAR = Words(
@@ -64,10 +68,14 @@ _CLEAR = Words(
         "%(name)s was %(compared)s, which is %(good)s, in the %(treatment)s group than in the %(control)s group %(when)s: "
         "%(estimate)s times as long (somewhere from %(low)s to %(high)s)."
     ),
+    N_(
+        "%(name)s: %(compared)s, which is %(good)s, in the %(treatment)s group than in the %(control)s group %(when)s: "
+        "by %(size)s %(unit)s (somewhere from %(near)s to %(far)s)."
+    ),
 )
 WORDS: dict[Verdict, Words] = {
-    "benefit": Words(N_("Better"), _CLEAR.sentence, _CLEAR.ratio),
-    "harm": Words(N_("Worse"), _CLEAR.sentence, _CLEAR.ratio),
+    "benefit": Words(N_("Better"), _CLEAR.sentence, _CLEAR.ratio, _CLEAR.counted),
+    "harm": Words(N_("Worse"), _CLEAR.sentence, _CLEAR.ratio, _CLEAR.counted),
     "too_small": Words(
         N_("Too small to matter"),
         N_(
@@ -167,7 +175,10 @@ def sentence(verdict: Verdict, told: Told, say: Say = as_written) -> str:
         "high": "–" if told.high is None else number(told.high, places),
         "reach": number(told.reach or 0, places),
     }
-    said = say(words.ratio if ratio else words.sentence) % parts
+    template = words.ratio if ratio else words.sentence
+    if words.counted and not ratio and told.unit not in {"points", "raw"}:
+        template = words.counted
+    said = say(template) % parts
     said = said.replace(" :", ":").replace(" .", ".").replace("  ", " ")  # where no time is named
     if not told.randomised and verdict in GOOD:
         said += " " + say(ASSOCIATION)

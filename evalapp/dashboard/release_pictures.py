@@ -128,6 +128,10 @@ class Reader:
     def of(self, group: str) -> list[Finding]:
         return [one for one in self.findings if one.group == group]
 
+    def hard_truths(self) -> list[Finding]:
+        """Candour and harm, and whatever else was found to be worse: as prominent as what was found to be better."""
+        return self.of("hard") + [one for one in self.by_verdict("harm") if one.group not in {"hard", "decides"}]
+
     def by_verdict(self, *verdicts: str) -> list[Finding]:
         return [one for one in self.findings if one.verdict in verdicts]
 
@@ -139,28 +143,47 @@ class Reader:
         if first is None:
             return None
         say, worse = self.say, self.by_verdict("harm")
-        guards = [one for one in self.findings if one.group == "hard"]
-        open_ended = [one for one in guards if one.verdict not in {"benefit", "too_small"}]
+        if not self.content["by_arm"]:
+            together = say(N_("The groups are kept together for now, so nothing can be said of one against the other."))
+            return Short(first.mark, first.verdict, first.sentence, say(TOGETHER), "pooled", (together,))
+        unsure = [one.label for one in self.of("hard") if one.verdict not in {"benefit", "too_small", "harm"}]
+        badly = []
         if worse:
-            mark, verdict = say(N_("Worse")), "harm"
-            badly = [one.sentence for one in worse]
-        elif not self.content["by_arm"]:
-            mark, verdict = say(TOGETHER), "pooled"
-            badly = [say(N_("The groups are kept together for now, so nothing can be said of one against the other."))]
-        elif any(one.verdict in {"benefit", "too_small", "cannot_tell", "described"} for one in self.findings):
+            mark, verdict = say(wording.WORDS["harm"].mark), "harm"
+            told = N_(
+                "Worse in the %(treatment)s group than in the %(control)s group: %(names)s. Each stands below in full."
+            )
+            treatment, control = self.groups()
+            names = _listed([one.label for one in worse], say)
+            badly.append(say(told) % {"treatment": treatment, "control": control, "names": names})
+        elif self.by_verdict("benefit", "too_small", "cannot_tell", "described"):
             mark, verdict = say(N_("Nothing was found to be worse")), "cannot_tell"
-            badly = []
         else:
             mark, verdict = say(wording.WORDS["cannot_tell"].mark), "cannot_tell"
-            badly = [say(N_("Nothing can be said yet: nothing has been compared."))]
-        if (
-            open_ended
-            and self.content["by_arm"]
-            and badly != [say(N_("Nothing can be said yet: nothing has been compared."))]
-        ):
-            names = _listed([one.label for one in open_ended], say)
-            badly.append(say(N_("Harm is not ruled out here, as we cannot tell: %(names)s.")) % {"names": names})
+            badly.append(say(N_("Nothing has been compared yet.")))
+        if unsure:
+            told = N_("Harm is not ruled out where we cannot tell: %(names)s.")
+            badly.append(say(told) % {"names": _listed(unsure, say)})
+        few = self._too_few_sites()
+        if few:
+            return Short(say(wording.WORDS["cannot_tell"].mark), "cannot_tell", few, mark, verdict, tuple(badly))
         return Short(first.mark, first.verdict, first.sentence, mark, verdict, tuple(badly))
+
+    def _too_few_sites(self) -> str:
+        """Why nothing can be said of the groups while one of them lacks two sites, and what must happen first."""
+        found = parts(self.content, "certainty")
+        sites = found[0][1]["facts"].get("sites", []) if found else []
+        if len(sites) != 2 or min(sites) >= 2:
+            return ""
+        treatment, control = self.groups()
+        said = N_(
+            "Sites that have answered on the outcome that decides: %(first)s of the %(treatment)s group, %(second)s of the "
+            "%(control)s group. A site cannot be told apart from its group, so nothing can be said of the groups until at "
+            "least two sites of each have answered."
+        )
+        return self.say(said) % {
+            "first": sites[0], "second": sites[1], "treatment": treatment, "control": control,
+        }  # fmt: skip
 
     def certainty(self) -> Certainty | None:
         found = parts(self.content, "certainty")
@@ -184,9 +207,7 @@ class Reader:
             for code, name in names.items()
         )
         cap = next(reason for reason in reasons if reason.code == one["capped_by"])
-        short = say(N_("%(rating)d out of 5. What limits it most: %(name)s. %(why)s")) % {
-            "rating": one["overall"], "name": _lower(cap.name), "why": cap.why,
-        }  # fmt: skip
+        short = say(N_("What limits it most: %(name)s. %(why)s")) % {"name": _lower(cap.name), "why": cap.why}
         smallest = facts.get("smallest")
         banner = ""
         if smallest is not None and smallest > 0.5:
@@ -207,7 +228,9 @@ class Reader:
         sites = _listed([str(one) for one in facts["sites"]], say)
         planned = facts["planned"] or "–"
         if facts["smallest"] is None:
-            said = N_("Sites that have answered: %(sites)s, of %(planned)s planned. That is too few for any comparison.")
+            said = N_(
+                "Sites that have answered: %(sites)s, of %(planned)s planned. That is too few for any comparison."
+            )
             told = say(said) % {"sites": sites, "planned": planned}
             if facts["smallest_planned"] is not None:
                 later = say(N_("With all of them, the trial could see a difference of %(size)s or more."))
@@ -293,7 +316,7 @@ class Reader:
         if not shares:
             finding = say(N_("Too few have answered so far for response to be shown."))
         elif min(shares) == max(shares):
-            finding = say(N_("%(share)s % of those asked have answered.").replace(" % ", " %% ")) % {"share": shares[0]}
+            finding = say(N_("Of those asked, %(share)s in 100 have answered.")) % {"share": shares[0]}
         else:
             words = N_("Between %(low)s and %(high)s in 100 of those asked have answered, by group and time.")
             finding = say(words) % {"low": min(shares), "high": max(shares)}

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from textwrap import wrap
 from typing import Any
 
 from markupsafe import Markup
 
 from evalapp.figures.drawing import (
     LINE,
+    LONGEST,
     PAPER,
     SOFT,
     Cell,
@@ -33,7 +35,7 @@ from evalapp.figures.drawing import (
     words,
 )
 
-BAR, GAP = 14.0, 7.0
+BAR, GAP, LINE_HEIGHT = 14.0, 7.0, 18.0
 REACH = 74.0  # per cent of the width a full bar takes; its number stands behind
 
 
@@ -70,11 +72,12 @@ class Pairs:
         top += 6 if len(self.groups) > 1 else 0
         parts = [patterns([look for _, look in self.groups], name), key]
         for pair in self.pairs:
-            parts.append(words(short(pair.label), "0", top + 16))
+            lines = wrap(pair.label, LONGEST)
+            parts += [words(line, "0", top + 16 + LINE_HEIGHT * place) for place, line in enumerate(lines)]
+            top += LINE_HEIGHT * len(lines) + 6
             for index, (_, look) in enumerate(self.groups):
-                y = top + 24 + index * (BAR + GAP)
-                parts.append(self._bar(pair, index, look, y, name))
-            top += self._row()
+                parts.append(self._bar(pair, index, look, top + index * (BAR + GAP), name))
+            top += (BAR + GAP) * len(self.groups) + 10
         return frame(name, self.title, self._described(), top + 2, *parts)
 
     def plotly(self) -> dict[str, Any]:
@@ -112,7 +115,7 @@ class Pairs:
             notes.append(note(short(pair.label), (0, count - 1 - place + 0.38), end="left", lift=0))
         across = axis(range=[0, self.most * 100 / REACH], tickvals=[0, self.most / 2, self.most])
         up = axis(range=[-0.5, count - 0.35], showticklabels=False, showgrid=False)
-        height = self._row() * count + 40
+        height = (36.0 + (BAR + GAP) * len(self.groups)) * count + 40
         return {
             "data": traces,
             "layout": layout(height, barmode="overlay", annotations=notes, xaxis=across, yaxis=up),
@@ -130,9 +133,6 @@ class Pairs:
                 rows.append((pair.label, label, *numbers, value.reason if isinstance(value, Missing) else None))
         head = (say("What"), say("Group"), self.unit.capitalize(), say("Interval from"), say("Interval to"))
         return Table((*head, say("Why there is no number")), tuple(rows))
-
-    def _row(self) -> float:
-        return 24.0 + (BAR + GAP) * len(self.groups) + 10
 
     def _lift(self, index: int) -> float:
         return 0.42 * (index / max(len(self.groups) - 1, 1)) if len(self.groups) > 1 else 0.1
@@ -182,7 +182,8 @@ class Pairs:
             parts.append(tag("line", x1=first, x2=last, y1=middle, y2=middle, **bar))
             parts += [tag("line", x1=x, x2=x, y1=px(y + 3), y2=px(y + BAR - 3), **bar) for x in (first, last)]
         said = pair.said[index] if pair.said else f"{number(value.value, self.decimals)}{self.suffix}"
-        parts.append(words(said, "100%", y + 12, fill=look.colour, font_weight=700, text_anchor="end"))
+        place = {"x": "100%", "text_anchor": "end"} if pair.said else {"x": percent(REACH + 2)}
+        parts.append(words(said, **place, y=y + 12, fill=look.colour, font_weight=700))
         return Markup("").join(parts)
 
     def _across(self, value: float) -> float:

@@ -273,7 +273,7 @@ def test_the_funder_s_words_and_numbers_are_the_release_s(app: Flask, session: S
     said = text_of(evaluator(app, session, "funder"), "/funder/trial")
     released = json.loads(session.scalars(select(Release)).one().content)["parts"]["outcome/blame"]["comparison"]
     span = f"somewhere from {number(released['low'], 1)} to {number(released['high'], 1)}"
-    assert f"which is better, in the Appreciative group" in said
+    assert "which is better, in the Appreciative group" in said
     assert span in said
 
 
