@@ -8,6 +8,7 @@ import click
 
 from evalapp import __version__
 from evalapp.operate import COMMANDS
+from evalapp.questionnaires import instruments_group
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -105,7 +106,7 @@ def compare(data: Path, methods: str, covariates: tuple[str, ...], as_json: bool
     click.echo(in_words(result))
 
 
-for command in COMMANDS:
+for command in (*COMMANDS, instruments_group):
     main.add_command(command)
 
 

@@ -48,12 +48,18 @@ WRITTEN = {True: (10, 40), False: (50, 160)}
 USUAL = {"BLG": 2.9, "BLR": 3.2, "MOR": 3.3, "AFF": 3.0, "CAN": 3.5, "HARM1": 2.2, "HARM2": 2.4}
 SITE_SD, REVIEW_SD, PERSON_SD, ITEM_SD = 0.15, 0.22, 0.62, 0.75
 TURNOUT = {
-    ("practitioner", "before"): 0.88, ("practitioner", "after"): 0.84, ("practitioner", "month3"): 0.68,
-    ("practitioner", "month12"): 0.55,
-    ("manager", "before"): 0.86, ("manager", "after"): 0.80, ("manager", "month3"): 0.64, ("manager", "month12"): 0.52,
-    ("facilitator", "after"): 0.95, ("observer", "after"): 0.93,
-    ("parent", "before"): 0.72, ("parent", "after"): 0.66,
-}  # fmt: skip
+    "practitioner": {"before": 0.88, "after": 0.84, "month3": 0.68, "month12": 0.55},
+    "manager": {"baseline": 0.80, "before": 0.86, "after": 0.80, "month3": 0.64, "month12": 0.52},
+    "leader": {"baseline": 0.76, "before": 0.80, "after": 0.74, "month3": 0.60, "month12": 0.50},
+    "parent": {"before": 0.72, "after": 0.66, "month3": 0.50, "month12": 0.30},
+    "young_person": {"after": 0.62},
+    "facilitator": {"after": 0.95, "month12": 0.40},
+    "observer": {"after": 0.93},
+}
+EASY_READ = 0.15  # of the parents
+NOT_INVITED = ("not_safe", "not_lawful", "not_kind_now", "not_kind_now", "cannot_reach")
+AT_A_SITE = ("leader", "leader", "leader", "manager", "manager", "manager")  # who answers for it outside its reviews
+NEW, STARTED = 2, 1  # cards of each kind
 
 
 @dataclass(frozen=True)
@@ -115,7 +121,7 @@ def _trial(session: Session, now: datetime) -> Trial:
         session, SLUG, "Demonstration trial", kind="demo", design="randomised", planned_sites=24,
         plan=roster.usual_plan(design="randomised", planned_sites=24),
         targets={"sites": 24, "reviews": 96, "practitioners": 700, "parents": 120},
-        results_open_at=now - timedelta(days=1),
+        results_open_at=now - timedelta(days=1), starts_on=(now - timedelta(days=420)).date(),
     )  # fmt: skip
 
 
@@ -130,7 +136,7 @@ def _staff(session: Session, now: datetime) -> list[tuple[Any, str, str]]:
 # Sites joined one after another: how many stand where today, and when the first review of each began (days from today).
 STAGES = (
     (16, (-330, -150)),  # all done, three months after the review included
-    (2, (-375, -372)),  # answering a year after
+    (2, (-364, -358)),  # answering a year after
     (2, (-100, -98)),  # answering three months after
     (2, (-9, -8)),  # answering just after
     (2, (6, 8)),  # answering before; their group is not known yet
@@ -162,18 +168,30 @@ def _sites(session: Session, trial: Trial, rng: np.random.Generator, now: dateti
                 session, site, arms[int(arm)], scheme="complete", actor="system",
                 now=now, drawn_at=now - timedelta(days=400), revealed_at=morning,
             )  # fmt: skip
+            for role in AT_A_SITE:
+                roster.add_person(session, site, role, agency=str(rng.choice(AGENCIES)), level="senior manager")
+            under_way = latest > -150
             for count in range(int(rng.integers(3, 6))):
                 start = first_day + timedelta(days=count)
-                _review(session, site, f"Review {count + 1}", start, rng, today, arms[int(arm)].is_treatment)
+                outcome = OUTCOMES.get(count) if under_way or latest < -330 else None
+                _review(session, site, f"Review {count + 1}", start, rng, now, arms[int(arm)].is_treatment, outcome)
+
+
+# Where people answer today there is a review of each kind, so that every questionnaire can be tried.
+OUTCOMES = {0: "no_harm", 1: "death", 2: "harm"}
 
 
 def _review(
-    session: Session, site: Site, label: str, start: date, rng: np.random.Generator, today: date, appreciative: bool
-) -> None:
+    session: Session, site: Site, label: str, start: date, rng: np.random.Generator, now: datetime, appreciative: bool,
+    outcome: str | None,
+) -> None:  # fmt: skip
+    today = now.astimezone(LONDON).date()
+
     def days(between: tuple[int, int]) -> int:
         return int(rng.integers(between[0], between[1] + 1))
 
-    outcome = str(rng.choice(["no_harm", "harm", "death"], p=[0.4, 0.45, 0.15]))
+    to_try = outcome is not None
+    outcome = outcome or str(rng.choice(["no_harm", "harm", "death"], p=[0.4, 0.45, 0.15]))
     ends = start + timedelta(days=int(rng.integers(1, 3)))
     review = Review(
         site_id=site.id, label=label, starts_on=start, ends_on=ends, outcome=outcome, statutory=outcome == "death",
@@ -190,12 +208,27 @@ def _review(
         roster.add_person(session, review, "practitioner", agency=str(rng.choice(AGENCIES)), level="front line")
     for _ in range(int(rng.integers(1, 3))):
         roster.add_person(session, review, "manager", agency=str(rng.choice(AGENCIES)), level="manager")
-    if outcome != "death":
-        for _ in range(int(rng.integers(1, 3))):
-            roster.add_person(session, review, "parent")
+    for _ in range(int(rng.integers(1, 3))):
+        roster.add_person(session, review, "leader", agency=str(rng.choice(AGENCIES)), level="board or partnership")
+    _family(session, review, rng, now, to_try=to_try)
     roster.add_person(session, review, "facilitator")
-    if rng.random() < OBSERVED:
+    if to_try or rng.random() < OBSERVED:
         roster.add_person(session, review, "observer")
+
+
+def _family(session: Session, review: Review, rng: np.random.Generator, now: datetime, *, to_try: bool) -> None:
+    """Parents, some in easy read, and now and then a young person. After a death a named lead decides who may be asked."""
+    for number in range(4 if to_try else int(rng.integers(1, 3))):
+        easy = number >= 2 or (not to_try and rng.random() < EASY_READ)
+        place = roster.add_person(session, review, "parent", form="easy_read" if easy else "standard")
+        if review.outcome == "death":
+            invite = to_try or rng.random() < 0.5
+            reason = None if invite else str(rng.choice(NOT_INVITED))
+            day = datetime.combine(review.ends_on or now.date(), time(9), LONDON)
+            roster.decide(session, place, invite=invite, reason=reason, actor="system", now=min(day, now))
+    if review.outcome != "death" and (to_try or rng.random() < 0.25):
+        for _ in range(2 if to_try else 1):
+            roster.add_person(session, review, "young_person")
 
 
 def _asked(session: Session, trial: Trial) -> Iterator[Asked]:
@@ -208,7 +241,7 @@ def _asked(session: Session, trial: Trial) -> Iterator[Asked]:
         .outerjoin(Review, Review.id == Membership.review_id)
         .join(Allocation, Allocation.site_id == Site.id)
         .where(Site.trial_id == trial.id)
-        .order_by(Site.name, Review.label, Membership.role, Membership.id, Wave.position)
+        .order_by(Site.name, Review.label, Membership.role, Membership.id, Wave.position, Assignment.instrument)
     )
     for assignment, place, review, site, wave, arm_id in session.execute(query):
         yield Asked(assignment, place, review, site, wave, arm_id in treatment)
@@ -225,7 +258,7 @@ def _answer(session: Session, trial: Trial, vault: Vault, rng: np.random.Generat
 
     for asked in list(_asked(session, trial)):
         answers_on = asked.assignment.opens_on + timedelta(days=int(rng.integers(1, 7)))
-        wants_to = rng.random() < TURNOUT[asked.place.role, asked.wave]
+        wants_to = rng.random() < TURNOUT[asked.place.role][asked.wave]
         if not wants_to or asked.assignment.closes_on >= today:
             continue
         mood = (
@@ -319,22 +352,27 @@ def _watched(code: str, asked: Asked, mood: float, rng: np.random.Generator, tru
 
 
 def _cards(session: Session, trial: Trial, vault: Vault, base_url: str, now: datetime) -> Iterator[dict[str, Any]]:
-    """Cards for people who can answer today: two of each role at each wave new, and one with a page already saved."""
+    """Cards for people who can answer today: of each role and questionnaire two new, and one with a page already saved."""
     today = now.astimezone(LONDON).date()
     taken: dict[tuple[str, str], int] = {}
+    met: set[str] = set()  # a code leads to what comes first for a person
     for asked in list(_asked(session, trial)):
-        kind = (asked.place.role, asked.wave)
+        kind = (asked.place.role, asked.assignment.instrument)
         is_open = asked.assignment.opens_on <= today <= asked.assignment.closes_on
-        if not is_open or taken.get(kind, 0) == 3 or responses.of_assignment(session, asked.assignment.id):
+        if not is_open or asked.place.person_id in met:
+            continue
+        met.add(asked.place.person_id)
+        if taken.get(kind, 0) == NEW + STARTED or responses.of_assignment(session, asked.assignment.id):
             continue
         taken[kind] = taken.get(kind, 0) + 1
         code = roster.issue_card(session, asked.place.person_id, vault=vault, actor="system", now=now)
-        started = taken[kind] == 3
+        started = taken[kind] > NEW
         if started:
             _start(session, asked, vault, today)
         yield {
             "code": str(code), "link": f"{base_url}/j#{code}", "role": asked.place.role, "site": asked.site.name,
-            "review": asked.review.label if asked.review else None, "wave": asked.wave, "state": "started" if started else "new",
+            "review": asked.review.label if asked.review else None, "wave": asked.wave,
+            "instrument": asked.assignment.instrument, "state": "started" if started else "new",
         }  # fmt: skip
 
 

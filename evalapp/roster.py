@@ -197,6 +197,8 @@ def assign(session: Session, place: Membership) -> None:
     site = session.get_one(Site, place.site_id)
     review = None if place.review_id is None else session.get_one(Review, place.review_id)
     begun = select(Response.assignment_id)
+    trial = session.get_one(Trial, site.trial_id)
+    words = trial.kind == "demo" or bool(trial.text_reader)
     had = session.scalars(select(Assignment).where(Assignment.membership_id == place.id)).all()
     known = {(one.wave_id, one.instrument): one for one in had}
     wanted = set()
@@ -206,6 +208,8 @@ def assign(session: Session, place: Membership) -> None:
             continue
         opens, closes = (anchor + timedelta(days=day) for day in (wave.opens_day, wave.closes_day))
         for instrument in expected(session, place, wave.code, review):
+            if not words and not instrument.closed_items:
+                continue  # nothing but boxes, and nobody named to read them
             wanted.add((wave.id, instrument.name))
             if (wave.id, instrument.name) not in known:
                 session.add(

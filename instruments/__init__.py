@@ -15,12 +15,15 @@ from instruments.conditions import (
     parse_condition,
 )
 from instruments.definitions import (
+    ANSWERS,
+    BESIDE,
     FACES,
     FIGURES,
     FORMS,
     KINDS,
     PICTURES,
     ROLES,
+    VARIABLES,
     WAVES,
     Form,
     Instrument,
@@ -37,6 +40,8 @@ from instruments.reading import parse
 from instruments.scoring import pages, score, visible
 
 __all__ = [
+    "ANSWERS",
+    "BESIDE",
     "FACES",
     "FIGURES",
     "FORMS",
@@ -45,6 +50,7 @@ __all__ = [
     "PICTURES",
     "REFUSALS",
     "ROLES",
+    "VARIABLES",
     "WAVES",
     "And",
     "Answered",

@@ -34,7 +34,19 @@ WAVES = ("baseline", "before", "after", "month3", "month12")
 FORMS: tuple[Form, ...] = get_args(Form)
 FACES = ("face-sad", "face-ok", "face-happy")
 FIGURES = ("figure-1", "figure-2", "figure-3", "figure-4", "figure-5")
-PICTURES = FACES + FIGURES
+ANSWERS = ("answer-no", "answer-some", "answer-yes")
+PICTURES = FACES + FIGURES + ANSWERS
+BESIDE = (
+    "fair",
+    "good",
+    "kind",
+    "listen",
+    "safe",
+    "see",
+    "speak",
+    "understand",
+)  # drawn beside a statement in easy read
+VARIABLES = ("year",)  # what a text may leave open, in curly brackets
 NUMBERED: tuple[Kind, ...] = ("agreement", "faces", "pictures", "rating")
 WORDED: tuple[Kind, ...] = ("single", "several", "yes_no")
 WRITTEN: tuple[Kind, ...] = ("short_text", "long_text")
@@ -58,7 +70,7 @@ class Item:
     may be skipped (None); a refusal is its own code, one of `refusals`.
 
     `options` are (code, label) pairs in the order shown (rating has all of 0–10);
-    `pictures` are names of drawings, one an option, or empty.
+    `pictures` are names of drawings, one an option, or empty; `picture` is one beside the question, or "".
     `minimum`, `maximum` bound numbers and dates, inclusive; None is no bound.
     """
 
@@ -68,6 +80,7 @@ class Item:
     hint: str = ""
     options: tuple[tuple[int | str, str], ...] = ()
     pictures: tuple[str, ...] = ()
+    picture: str = ""
     minimum: int | float | date | None = None
     maximum: int | float | date | None = None
     decimals: int = 0
@@ -168,6 +181,11 @@ class Instrument:
         """The languages a real trial may use."""
         return tuple(variant.language for variant in self.variants if variant.status == "approved")
 
+    @property
+    def closed_items(self) -> tuple[Item, ...]:
+        """The questions that are not boxes for words, in order."""
+        return tuple(item for item in self.items if item.kind not in (*WRITTEN, "information"))
+
     def item(self, code: str) -> Item:
         """The item of that code; InstrumentError when there is none."""
         for item in self.items:
@@ -190,6 +208,15 @@ class Instrument:
         raise InstrumentError(
             f"{self.name} version {self.version} is not in {language!r}; it is in {', '.join(self.languages)}"
         )
+
+    def filled(self, values: Mapping[str, str]) -> Instrument:
+        """The same with its variables put in, such as {"year": "2026"}; a variable without a value stays as it is."""
+        texts = dict(texts_of(self))
+        if not any("{" in text for text in texts.values()):
+            return self
+        for name, value in values.items():
+            texts = {key: text.replace(f"{{{name}}}", value) for key, text in texts.items()}
+        return _with_texts(self, Variant(self.language, self.status, tuple(texts.items()), self.sha256))
 
 
 def texts_of(instrument: Instrument) -> dict[str, str]:

@@ -21,6 +21,7 @@ LARGEST_FILE = 500_000
 DEEPEST = 4
 _SOURCE = re.compile(r"([1-9][0-9]{0,3})\.toml")
 _TRANSLATION = re.compile(rf"([1-9][0-9]{{0,3}})\.({LANGUAGE.pattern})\.toml")
+MAP = ".map.toml"  # which items match those of others: read by maps.py
 _SHARED_KEYS = ("name", "version", "language", "status")
 _TEXT_KEYS = {"pages": ("title",), "items": ("text", "hint"), "scales": ("title", "construct", "higher")}
 
@@ -106,6 +107,8 @@ def read(source: Path) -> Instrument:
     problems.extend(_misnamed(source, content, file))
     variants = []
     for path in sorted(source.parent.glob(f"{source.stem}.*.toml")):
+        if path.name.endswith(MAP):
+            continue
         try:
             variants.append(_variant(path, content, sound=instrument is not None))
         except InstrumentError as error:
@@ -122,7 +125,9 @@ def _sources(folder: Path, problems: list[str]) -> Iterator[Path]:
     if not any(_SOURCE.fullmatch(name) for name in names):
         problems.append(f"{folder.name}: holds no source file; add one such as {folder.name}/1.toml")
     for name in sorted(names):
-        translation = _TRANSLATION.fullmatch(name)
+        translation = _TRANSLATION.fullmatch(
+            name
+        )  # a map is named like a translation, and goes with a source as one does
         if _SOURCE.fullmatch(name):
             yield folder / name
         elif translation is None:

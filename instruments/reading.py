@@ -11,12 +11,15 @@ from typing import cast
 from instruments.checking import check_condition, check_scale
 from instruments.conditions import REFUSALS, WORDS, parse_condition
 from instruments.definitions import (
+    ANSWERS,
+    BESIDE,
     FACES,
     FIGURES,
     FORMS,
     KINDS,
     NUMBERED,
     ROLES,
+    VARIABLES,
     WAVES,
     WORDED,
     WRITTEN,
@@ -27,6 +30,7 @@ from instruments.definitions import (
     Page,
     Reported,
     Scale,
+    texts_of,
 )
 from instruments.errors import InstrumentError
 from instruments.tables import Table
@@ -48,7 +52,8 @@ _TELLING = re.compile(
     r"diogelu|plant|plentyn|cam-?drin|esgeulus|amddiffyn|heddlu|cyngor|llys|cymdeithasol|asiantaeth",
     re.IGNORECASE,
 )
-_PICTURES = {"faces": FACES, "pictures": FIGURES}
+_PICTURES = {"faces": FACES, "pictures": FIGURES + ANSWERS}
+_BRACED = re.compile(r"\{[^}]*\}?")
 
 
 def parse(content: Mapping[str, object], file: str) -> Instrument:
@@ -98,11 +103,20 @@ def parse(content: Mapping[str, object], file: str) -> Instrument:
     )
     rights.finish()
     top.finish()
+    _check_variables(instrument, top)
     if instrument.not_after_death and instrument.only_after_death:
         top.fault("only_after_death", "cannot stand with not_after_death: it would be offered nowhere; take one out")
     if problems:
         raise InstrumentError(problems)
     return instrument
+
+
+def _check_variables(instrument: Instrument, top: Table) -> None:
+    for key, text in texts_of(instrument).items():
+        for braced in _BRACED.findall(text):
+            if braced[1:-1] not in VARIABLES:
+                known = ", ".join(f"{{{name}}}" for name in VARIABLES)
+                top.fault(key, f"{braced!r} is no variable known here; use {known}, or round brackets")
 
 
 def _title(table: Table) -> str:
@@ -204,6 +218,8 @@ def _item(
     item = Item(code=code, kind=kind, text=table.text("text"), hint=table.text("hint", required=False))
     if not kind:
         return None
+    if "picture" in table.content:
+        item = replace(item, picture=table.one_of("picture", BESIDE))
     if kind != "information":
         allowed = table.texts("refusals", required=False)
         for word in allowed:
