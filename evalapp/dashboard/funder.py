@@ -33,7 +33,7 @@ FROM_ELSEWHERE = (
     N_("a year after the review"),
     N_("Sites"), N_("Case reviews"), N_("Professionals"), N_("Parents and carers"), N_("Young people"),
     N_("to"), N_("not shown"), N_("in 10"), N_("people in 10"), N_("People in ten who"), N_("People in 10"),
-    N_("Means with 95 % intervals"), N_("Estimates with 95 % intervals"), N_("What"), N_("Row"), N_("Group"), N_("When"),
+    N_("Means with 95 per cent intervals"), N_("Estimates with 95 per cent intervals"), N_("What"), N_("Row"), N_("Group"), N_("When"),
     N_("Mean"), N_("Interval from"), N_("Interval to"), N_("Why there is no number"),
 )  # fmt: skip
 
@@ -52,7 +52,7 @@ def funder(slug: str | None) -> Page:
     language = _language()
     trial = trial_of(slug)
     last = releases.latest(access.database(), trial.id)
-    about = {"trial": trial, "say": say, "page_language": language, "switch": _switch(slug, language)}
+    about = {"trial": trial, "_": say, "page_language": language, "switch": _switch(slug, language)}
     if last is None:
         return render_template("dashboard/funder_empty.html", **about)
     content = releases.content_of(last)

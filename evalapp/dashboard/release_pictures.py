@@ -16,6 +16,8 @@ Part = Mapping[str, Any]
 HIDDEN = N_("not shown: too few people or reviews")
 TOGETHER = N_("Both groups together")
 NOT_COMPARED = N_("Not compared")
+AND, DIFFERENCE, MEANS, IN_TEN = N_("and"), N_("difference"), N_("mean of each group"), N_("people in ten")
+ABOUT = N_("about %(points)s points out of 100")
 # What a share's single replies are about, by the item they were given to.
 REPLIES = {
     "AFF1": N_("Recognised: people saw what they do well"),
@@ -248,7 +250,7 @@ class Reader:
         told = self.say(N_("%(sd)s standard deviations")) % {"sd": number(smallest, 2)}
         if sd is None:
             return told
-        return f"{told} ({self.say(N_('about %(points)s points out of 100')) % {'points': number(smallest * sd, 0)}})"
+        return f"{told} ({self.say(ABOUT) % {'points': number(smallest * sd, 0)}})"
 
     def _why_attrition(self, facts: Part) -> str:
         say = self.say
@@ -366,7 +368,7 @@ class Reader:
         figure = Forest(
             say(N_("The difference between the groups, outcome by outcome")),
             rows,
-            f"{say(N_('difference'))}, {unit}",
+            f"{say(DIFFERENCE)}, {unit}",
             None,
             None,
             ends=(control, treatment),
@@ -396,7 +398,7 @@ class Reader:
         name = say(one["label"])
         finding = f"{name}, {say(one['when'])}: {said} ({unit})." if last else f"{name}."
         waves = tuple(say(wave) for wave in one["waves"])
-        figure = means_of(f"{name}: {say(N_('mean of each group'))}", waves, series, unit, tuple(one["range"]))
+        figure = means_of(f"{name}: {say(MEANS)}", waves, series, unit, tuple(one["range"]))
         return Shown(f"{code}-means", finding, figure, one.get("as_of"))
 
     def people(self, code: str) -> Shown | None:
@@ -416,7 +418,7 @@ class Reader:
         }  # fmt: skip
         finding += f": {'; '.join(said)}." if said else "."
         what = say(N_("agree more than not with “%(name)s”")) % {"name": _lower(name)}
-        title = f"{name}: {say(N_('people in ten'))}"
+        title = f"{name}: {say(IN_TEN)}"
         return Shown(f"{code}-people", finding, Tens(title, groups, what), one.get("as_of"))
 
     def shares(self, group: str, name: str, title: str) -> Shown | None:
@@ -489,7 +491,7 @@ class Reader:
         numbers = tuple("" if cell["hidden"] else number(cell["mean"], 1) for cell in last)
         return Finding(
             code, self.say(one["label"]), one["primary"], _group(one), verdict, self.say(mark), sentence,
-            self.say(one["why_not"]) if one["why_not"] else "", numbers, one.get("as_of"),
+            self.say(_why_not(one["why_not"])) if one["why_not"] else "", numbers, one.get("as_of"),
         )  # fmt: skip
 
     def _told(self, one: Part) -> tuple[str, str, str]:
@@ -584,6 +586,19 @@ class Reader:
         return Estimate(comparison["estimate"], comparison["low"], comparison["high"])
 
 
+def _why_not(reason: str) -> str:
+    """Why no change is drawn, in a sentence that there is in every language."""
+    known = N_(
+        "Some sites knew their group when these first answers were given, so they cannot serve as a starting point: the groups "
+        "are compared after the review alone."
+    )
+    other = N_(
+        "The questions ask about something else before the review than after it, so no change is drawn: the groups are "
+        "compared after the review alone."
+    )
+    return known if reason == known else other
+
+
 def _group(one: Part) -> str:
     """The section of the page an outcome is told in. Candour and every harm stand among the hard truths."""
     if one["primary"]:
@@ -629,4 +644,4 @@ def _whole(reason: str) -> str:
 def _listed(words: list[str], say: Say) -> str:
     if len(words) < 2:
         return words[0] if words else ""
-    return f"{', '.join(words[:-1])} {say(N_('and'))} {words[-1]}"
+    return f"{', '.join(words[:-1])} {say(AND)} {words[-1]}"

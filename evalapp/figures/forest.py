@@ -223,7 +223,7 @@ class Forest:
             else f"{row.label}: {row.value.reason}"
             for row in self.rows
         ]
-        return f"{say('Estimates with 95 % intervals')}, {self.unit}. " + "; ".join(shown) + "."
+        return f"{say('Estimates with 95 per cent intervals')}, {self.unit}. " + "; ".join(shown) + "."
 
     def _row(self, row: Row, top: float, low: float, high: float) -> Markup:
         weight = 700 if row.overall else 400

@@ -118,7 +118,7 @@ class Profile:
             for wave, value in zip(self.waves, one.values, strict=True)
             if isinstance(value, Estimate)
         ]
-        return f"{say('Means with 95 % intervals')}, {self.unit}. " + "; ".join(shown) + "."
+        return f"{say('Means with 95 per cent intervals')}, {self.unit}. " + "; ".join(shown) + "."
 
     def _middle(self, index: int) -> float:
         edge = 50.0 if len(self.waves) == 1 else 18.0
