@@ -18,7 +18,10 @@ from evalapp.figures import (
     Forest,
     InTen,
     Missing,
+    Pair,
+    Pairs,
     Panel,
+    Plain,
     Profile,
     Row,
     Series,
@@ -58,8 +61,16 @@ BOARD = Bars(
 PEOPLE = Tens(
     "In ten", (InTen("Appreciative", TREATMENT, E(6, 5, 7)), InTen("Both", POOLED, Missing("too few"))), "agree"
 )
+SHARES = Pairs(
+    "Shares", (("Appreciative", TREATMENT), ("Traditional", CONTROL)),
+    (
+        Pair("Parents who felt like a failure in the review", (E(30, 21, 44), E(6, 2, 11))),
+        Pair("Hidden", (Missing("too few"), Plain(12))),
+    ),
+    "people in 100",
+)  # fmt: skip
 FIGURES: dict[str, Figure] = {
-    "profile": PROFILE, "forest": FOREST, "sites": SITES, "distribution": SPREAD, "board": BOARD, "tens": PEOPLE,
+    "profile": PROFILE, "forest": FOREST, "sites": SITES, "distribution": SPREAD, "board": BOARD, "tens": PEOPLE, "pairs": SHARES,
 }  # fmt: skip
 ALL = pytest.mark.parametrize("figure", FIGURES.values(), ids=FIGURES)
 
@@ -144,6 +155,12 @@ def test_the_plotly_drawing_is_plain_json_of_the_same_height(figure: Figure) -> 
         Forest(HOSTILE, (Row(HOSTILE, E(1, 0, 2)), Row(HOSTILE, Missing(HOSTILE))), HOSTILE, ends=(HOSTILE, HOSTILE)),
         Bars(HOSTILE, (Bar(HOSTILE, 3, 2, 3), Bar(HOSTILE, None, None, None, HOSTILE))),
         Tens(HOSTILE, (InTen(HOSTILE, TREATMENT, E(1, 0, 2)),), HOSTILE),
+        Pairs(
+            HOSTILE,
+            ((HOSTILE, TREATMENT),),
+            (Pair(HOSTILE, (Plain(1),), (HOSTILE,)), Pair(HOSTILE, (Missing(HOSTILE),))),
+            HOSTILE,
+        ),
         Distribution(HOSTILE, (0, 1), (Panel(HOSTILE, TREATMENT, (1,), E(1, 0, 1)),), HOSTILE),
     ],
 )
@@ -213,3 +230,19 @@ def test_lines_join_means_only_where_a_change_may_be_drawn() -> None:
 @pytest.mark.parametrize(("value", "said"), [(-0.04, "0.0"), (-3.15, "−3.1"), (12, "12.0")])
 def test_numbers_have_a_true_minus_and_no_minus_nought(value: float, said: str) -> None:
     assert number(value, 1) in {said, said.replace("3.1", "3.2")}
+
+
+def test_a_figure_s_own_words_are_spoken_in_the_language_it_is_drawn_in() -> None:
+    welsh = {"not shown": "heb ei ddangos", "to": "i", "in 10": "ym mhob 10", "Group": "Grŵp"}
+    for figure in (PROFILE, PEOPLE, SHARES, FOREST):
+        drawn = draw(figure, "f", lambda text: welsh.get(text, text))
+        assert " to " not in drawn.svg.replace("too few", ""), figure.title
+        assert "not shown" not in drawn.svg
+        assert "Group" not in drawn.table.head
+    assert "not shown" in draw(PROFILE, "f").svg  # and nothing of it is left behind
+
+
+def test_a_long_label_is_broken_and_not_cut() -> None:
+    assert "felt like a failure" in words_of(SHARES.svg("f"))
+    assert "in the review" in words_of(SHARES.svg("f"))
+    assert "…" not in words_of(SHARES.svg("f"))

@@ -33,8 +33,8 @@ FROM_ELSEWHERE = (
     N_("a year after the review"),
     N_("Sites"), N_("Case reviews"), N_("Professionals"), N_("Parents and carers"), N_("Young people"),
     N_("to"), N_("not shown"), N_("in 10"), N_("people in 10"), N_("People in ten who"), N_("People in 10"),
-    N_("Means with 95 per cent intervals"), N_("Estimates with 95 per cent intervals"), N_("What"), N_("Row"), N_("Group"), N_("When"),
-    N_("Mean"), N_("Interval from"), N_("Interval to"), N_("Why there is no number"),
+    N_("Means with 95 per cent intervals"), N_("Estimates with 95 per cent intervals"), N_("What"),
+    N_("Row"), N_("Group"), N_("When"), N_("Mean"), N_("Interval from"), N_("Interval to"), N_("Why there is no number"),
 )  # fmt: skip
 
 

@@ -1,15 +1,16 @@
 """Whole trials whose truth is known, made fast: the demonstration's own answers, put in as a submit leaves them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
-from evalapp import demo, releases, responses, roster
+from evalapp import accounts, assets, config, db, demo, releases, responses, roster, schema
 from evalapp.demo import Asked, Truth
 from evalapp.models import (
     Answer,
@@ -45,8 +46,8 @@ class Made:
     truth: Truth
     sites: tuple[int, int]
     planned: int
-    reviews: int = 4
-    practitioners: int = 7
+    reviews: int = 3
+    practitioners: int = 6
     seed: int = 1
     parents: tuple[int, ...] = (1, 2)
 
@@ -55,9 +56,9 @@ TRIALS: Mapping[str, Made] = {
     "benefit": Made("A trial in which it worked", BENEFIT, (12, 12), 24),
     "null": Made("A trial in which it made no difference", NULL, (12, 12), 24),
     "harm": Made("A trial in which it did harm", HARM, (12, 12), 24),
-    "four": Made("A trial of four sites a group", BENEFIT, (4, 4), 8),
+    "four": Made("A trial of four sites a group", BENEFIT, (4, 4), 8, reviews=4),
     "empty": Made("A trial nobody has answered", NULL, (0, 0), 24),
-    "one": Made("A trial with one site so far", BENEFIT, (1, 0), 24),
+    "one": Made("A trial with one site so far", BENEFIT, (1, 0), 24, reviews=4),
 }  # fmt: skip
 
 
@@ -110,6 +111,27 @@ def build(session: Session, name: str, *, now: datetime, slug: str | None = None
                 _review(session, made, site, f"Review {label + 1}", day, arm.is_treatment, mood, waves, rng, rows)
     rows.put(session)
     return trial
+
+
+def copy_of_its_own(folder: Path, names: Iterable[str], *, email: str, password: str, now: datetime) -> Path:
+    """A whole installation in a folder, with these trials and a funder who can sign in; its settings file."""
+    settings = folder / "settings.env"
+    kept = config.new_secrets() | {
+        "EVALAPP_DATABASE_URL": f"sqlite:///{(folder / 'truths.db').resolve()}",
+        "EVALAPP_ASSETS": str((folder / "assets").resolve()),
+        "EVALAPP_HTTPS": "0",
+    }
+    config.write_secrets(settings, kept)
+    assets.build(folder / "assets", quality=4)
+    engine = db.make_engine(kept["EVALAPP_DATABASE_URL"])
+    schema.upgrade(engine)
+    with db.writing(engine) as session:
+        for name in names:
+            publish(session, build(session, name, now=now), now=now)
+        accounts.create(session, email, "funder", password, now=now)
+        session.commit()
+    engine.dispose()
+    return settings
 
 
 def publish(session: Session, trial: Trial, *, now: datetime) -> Release | None:
