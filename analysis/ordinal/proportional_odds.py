@@ -53,6 +53,13 @@ def proportional_odds(
     variance : "cr0" B⁻¹ΣuₛuₛˈB⁻¹ with uₛ the score of a site; "cr1" the same times S/(S−1); "jackknife"
     (S−1)/S Σ(β₋ₛ − β̄)², each β₋ₛ fitted anew without a site. With fewer than about 40 sites the first two are too
     small. df = S − p, p counting the arm, the covariates and the thresholds as one.
+
+    >>> rng = np.random.default_rng(1)
+    >>> site = np.repeat(np.arange(10), 12)
+    >>> arm = (site % 2).astype(float)
+    >>> outcome = rng.binomial(4, 0.5 + 0.1 * arm).astype(float)
+    >>> round(proportional_odds(outcome, arm, site).odds_ratio, 3)
+    2.055
     """
     if variance not in VARIANCES:
         raise ValueError(f"there is no variance {variance!r}")

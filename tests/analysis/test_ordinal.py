@@ -1,6 +1,5 @@
 """Ordered outcomes: R's numbers in seven trials, known equalities, known truth, and reasons where there is no number."""
 
-import doctest
 import json
 from functools import cache
 from typing import Any
@@ -8,7 +7,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-import analysis.ordinal.win_probability
 from analysis.compare import compare
 from analysis.ordinal.clmm import Clmm, clmm
 from analysis.ordinal.ordered import Ordered, ordered
@@ -314,7 +312,3 @@ def test_a_comparison_of_an_outcome_at_its_ceiling_says_so() -> None:
     assert not any("win probability is advised" in note for note in compare(frame, question()).warnings)
     topped = frame.assign(outcome=frame.outcome.clip(upper=0).round())
     assert any("win probability is advised" in note for note in compare(topped, question()).warnings)
-
-
-def test_the_example_runs() -> None:
-    assert doctest.testmod(analysis.ordinal.win_probability).failed == 0
