@@ -11,6 +11,7 @@ import pandas as pd
 from analysis.errors import BadData
 from analysis.measures.reliability import GroupReliability, Reliability, keyed, reliability, reliability_by
 from analysis.results import NotEstimable
+from analysis.version import VERSION
 from evalapp.exchange.table import Table
 
 _WIDTH = 98
@@ -18,17 +19,13 @@ _WIDTH = 98
 
 @dataclass(frozen=True)
 class Answer:
-    """groups : one without labels where no column tells groups apart.   left_out : rows without a label.
-
-    version : of the program, for the record.
-    """
+    """groups : one without labels where no column tells groups apart.   left_out : rows without a label."""
 
     groups: tuple[GroupReliability, ...]
     by: tuple[str, ...]
     left_out: int
     level: float
     sha256: str
-    version: str
 
 
 def of_table(
@@ -39,7 +36,6 @@ def of_table(
     lowest: float | None,
     highest: float | None,
     level: float,
-    version: str,
 ) -> Answer:
     """Reliability of the named columns (or of all but `by`). Raises BadData where the table cannot answer."""
     frame = table.frame
@@ -65,18 +61,18 @@ def of_table(
     answers = keyed(frame[chosen], reverse, lowest, highest)
     if not by:
         alone = GroupReliability((), reliability(answers, level, lowest, highest))
-        return Answer((alone,), by, 0, level, table.sha256, version)
+        return Answer((alone,), by, 0, level, table.sha256)
     labels: pd.DataFrame = frame[list(by)]
     blank = labels.map(lambda cell: pd.isna(cell) or not str(cell).strip()).any(axis=1)
     if blank.all():
         raise BadData(f'no row has a label in column "{by[0]}"; fill it in or leave --by out')
     found = reliability_by(answers, labels, level, lowest, highest)
-    return Answer(found, by, int(blank.sum()), level, table.sha256, version)
+    return Answer(found, by, int(blank.sum()), level, table.sha256)
 
 
 def as_dict(answer: Answer) -> dict[str, Any]:
     """Plain values for JSON, at full precision; one object for the scale, or a list of them by group."""
-    provenance = {"data_sha256": answer.sha256, "version": answer.version}
+    provenance = {"data_sha256": answer.sha256, "version": VERSION}
     if not answer.by:
         return {**answer.groups[0].result.to_dict(), "provenance": provenance}
     return {
@@ -96,7 +92,7 @@ def in_words(answer: Answer) -> str:
         lines += [*_group(one.result, answer.level), ""]
     if answer.left_out:
         lines += [f"{answer.left_out} rows without a label in {' or '.join(answer.by)} are left out", ""]
-    return "\n".join([*lines, f"Data SHA-256 {answer.sha256}", f"evalapp {answer.version}"])
+    return "\n".join([*lines, f"Data SHA-256 {answer.sha256}", f"evalapp {VERSION}"])
 
 
 def _group(result: Reliability | NotEstimable, level: float) -> Iterable[str]:

@@ -20,7 +20,7 @@ import numpy as np
 from analysis.lmm import reml
 from analysis.lmm.kenward_roger import kenward_roger
 from analysis.model_matrix import model_matrix
-from analysis.resampling.allocations import Scheme, scheme
+from analysis.resampling.allocations import scheme
 from analysis.resampling.randomisation import RandomisationTest, randomisation_test
 from analysis.results import Codes, Effect, Floats
 from analysis.robust.cluster_robust import cluster_robust, site_scores
@@ -133,7 +133,7 @@ def randomisation(title: str, sites: int, goal: float, *, stratified: bool, enum
     rng = np.random.default_rng(1)
     arm = np.tile([1.0, 0.0], sites // 2)
     means = rng.normal(size=sites) + 0.8 * arm
-    plan: Scheme = scheme(arm, np.arange(sites) // (sites // 2)) if stratified else scheme(arm)
+    plan = scheme(arm, np.arange(sites) // (sites // 2)) if stratified else scheme(arm)
 
     def task() -> None:
         with one_thread():
