@@ -136,7 +136,7 @@ def reliability(
     from evalapp.exchange.table import read_table  # noqa: PLC0415
 
     try:
-        answer = of_table(read_table(data), items, reverse, by, lowest, highest, level)
+        answer = of_table(read_table(data), items, reverse, by, lowest, highest, level, __version__)
     except BadData as error:
         refuse("reliability", error)
     if as_json:
