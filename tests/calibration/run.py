@@ -194,7 +194,7 @@ def meaning(null: list[Cell], found: list[Cell], low: list[Cell]) -> list[str]:
         unequal = [c for c in null if c.arms[0] != c.arms[1]]
         worst = {name: max(c.methods[name].rejected for c in unequal) for name in ("site_cr2", "cr2", "studentised")}
         most = {name: percent(rate) for name, rate in worst.items()}
-        limit = "; the highest is at its limit of 6.5 % within chance" if worst["site_cr2"] > MOST else ""
+        limit = ", which is 6.5 % within chance" if worst["site_cr2"] > MOST else ""
         if all(c in unequal for c in found):
             lines += [
                 "",
@@ -202,9 +202,9 @@ def meaning(null: list[Cell], found: list[Cell], low: list[Cell]) -> list[str]:
                 "that pools the arms' variances can know, the plain randomisation test no better than the others. So: allocate",
                 "equal arms wherever possible; then every method that decides holds its level. Where arms must be unequal, let",
                 "the plan name the two-stage comparison of site means with CR2 in place of the pooled variance, which rejects",
-                f"at most {most['site_cr2']} % in every row with unequal arms{limit} (CR2 of people: {most['cr2']} %,",
-                f"studentised randomisation: {most['studentised']} %). With two or three sites in an arm it will rarely find anything: that",
-                "is the truth about such a trial.",
+                f"at most {most['site_cr2']} % in every row with unequal arms{limit}",
+                f"(CR2 of people: {most['cr2']} %, studentised randomisation: {most['studentised']} %). With two or three sites",
+                "in an arm it will rarely find anything: that is the truth about such a trial.",
             ]
     if low:
         shown = ", ".join(f"{c.condition} at {c.sites} ({percent(c.methods[c.primary].rejected)} %)" for c in low)
