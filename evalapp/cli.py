@@ -8,6 +8,7 @@ import click
 
 from evalapp import __version__
 from evalapp.operate import COMMANDS
+from evalapp.planning import plan
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -106,6 +107,45 @@ def compare(data: Path, methods: str, covariates: tuple[str, ...], as_json: bool
 
 
 @main.command(cls=OneLineCommand)
+@click.argument("data", type=click.Path(path_type=Path), metavar="ITEMS.csv")
+@click.option("--items", callback=_listed, metavar="A,B,…", help="Columns that are items; unsaid, all but --by.")
+@click.option("--reversed", "reverse", callback=_listed, metavar="A,B,…", help="Items keyed the other way.")
+@click.option("--min", "lowest", type=float, metavar="N", help="Lowest answer that could be given.")
+@click.option("--max", "highest", type=float, metavar="N", help="Highest answer that could be given.")
+@click.option("--by", multiple=True, metavar="COL", help="Within each label of it (wave, role); repeatable.")
+@click.option("--level", type=float, default=0.95, show_default=True, help="Level of the interval.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON at full precision.")
+def reliability(
+    data: Path,
+    items: tuple[str, ...],
+    reverse: tuple[str, ...],
+    lowest: float | None,
+    highest: float | None,
+    by: tuple[str, ...],
+    level: float,
+    as_json: bool,
+) -> None:
+    """Say how well the items of one scale go together, from a CSV of one row a person and one column an item.
+
+    Alpha with Feldt's interval, omega total, and each item against the rest. Floor, ceiling and missing are shares
+    of people. Bad input ends with exit code 2 and one line that says what to do.
+    """
+    # As in `compare`: statistics are imported only where they are needed.
+    from analysis.errors import BadData  # noqa: PLC0415
+    from evalapp.exchange.reliability import as_dict, in_words, of_table  # noqa: PLC0415
+    from evalapp.exchange.table import read_table  # noqa: PLC0415
+
+    try:
+        answer = of_table(read_table(data), items, reverse, by, lowest, highest, level, __version__)
+    except BadData as error:
+        refuse("reliability", error)
+    if as_json:
+        click.echo(json.dumps(as_dict(answer), ensure_ascii=False, allow_nan=False, indent=2))
+    else:
+        click.echo(in_words(answer))
+
+
+@main.command(cls=OneLineCommand)
 @click.option("--sites", type=int, required=True, metavar="N", help="Sites in all, both arms together.")
 @click.option("--reviews", type=float, required=True, metavar="N", help="Reviews a site.")
 @click.option("--people", type=float, required=True, metavar="N", help="People recruited a review, before attrition.")
@@ -152,7 +192,7 @@ def power(as_json: bool, **options: Any) -> None:
     click.echo(json.dumps(result.to_dict(), allow_nan=False, indent=2) if as_json else in_words(result))
 
 
-for command in COMMANDS:
+for command in (*COMMANDS, plan):
     main.add_command(command)
 
 

@@ -56,8 +56,8 @@ def test_every_role_with_a_questionnaire_has_codes_new_and_started(folder: Path,
     assert {one["totp_secret"] for one in written["staff"]} == {None}
 
 
-def test_what_holds_passwords_and_codes_is_for_its_owner_alone(folder: Path) -> None:
-    for name in ("demo.json", "settings.env"):
+def test_what_holds_passwords_codes_and_answers_is_for_its_owner_alone(folder: Path) -> None:
+    for name in ("demo.json", "settings.env", "demo.db"):
         assert stat.S_IMODE((folder / name).stat().st_mode) == 0o600
 
 

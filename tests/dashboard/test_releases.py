@@ -220,6 +220,7 @@ def test_first_answers_count_as_a_start_only_when_given_before_the_site_knew_its
 
 def test_publishing_is_recorded_and_a_changed_release_is_noticed(session: Session) -> None:
     of = crowd.trial(session)
+    crowd.people(session, of)
     made = publish(session, of, actor="someone", now=NOW)
     session.commit()
     row = session.scalars(select(Audit).order_by(Audit.id.desc()).limit(1)).one()

@@ -315,7 +315,7 @@ def test_forty_minutes_without_use_end_a_visit_and_keep_the_pages(world: World, 
     assert person.open("/q/2").path == "/q/2"
     clock.now += timedelta(minutes=41)
     assert person.open("/q/2").path == "/?again=1"
-    assert "Everything you saved is kept" in person.words
+    assert "Pages you saved are kept" in person.words
     assert world.stored(place)["agree"] == Given(5)
     assert person.enter(code).path == "/q/2"
 
