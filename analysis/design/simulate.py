@@ -18,6 +18,7 @@ from analysis.primary import choose_primary
 from analysis.question import Question
 from analysis.resampling.allocations import complete
 from analysis.resampling.randomisation import RandomisationTest
+from analysis.resampling.wild_bootstrap import WildBootstrap
 from analysis.results import Codes, Effect, Floats
 from analysis.threads import one_thread
 from analysis.trial_data import Counts, TrialData
@@ -287,7 +288,7 @@ def _analysed(truth: Truth, methods: tuple[str, ...], numbers: range, seed: int,
             if data is None or float(np.ptp(data.outcome)) == 0.0:
                 continue
             for place, result in zip(row, results(data, question, methods, quick=True).values(), strict=True):
-                if isinstance(result, Effect | RandomisationTest):
+                if isinstance(result, Effect | RandomisationTest | WildBootstrap):
                     low, high = result.ci
                     place[:] = (
                         result.estimate,
