@@ -409,7 +409,7 @@ def _clda(workings: _Workings) -> MethodResult:
     if question.wave is None or workings.frame is None:
         return NotEstimable("longitudinal analysis needs a wave column")
     long = read_long(workings.frame, question, workings.data.treatment)
-    return clda(long, question.design, question.level)
+    return clda(long, question.design, question.level, question.review_wave)
 
 
 def _win_probability(workings: _Workings) -> MethodResult:
