@@ -79,8 +79,8 @@ ALTERNATIVES = (Priors(effect=0.25), Priors(shape="half_t", scale=1.0))
 class Posterior:
     """The effect of the arm, treatment − control, in outcome units, under one set of priors.
 
-    ci : equal tails.   above_zero : P(effect > 0), P(effect < 0) where a lower outcome is better, so that it is always the
-    probability of benefit.   worthwhile : P(benefit > smallest worthwhile), None without one.
+    ci : equal tails.   benefit : P(effect > 0), P(effect < 0) where a lower outcome is better.
+    worthwhile : P(benefit > smallest worthwhile), None without one.
     site_ratio, review_ratio : posterior mean of site and review SD over residual SD; review None where it is not in the model.
     """
 
@@ -88,7 +88,7 @@ class Posterior:
     mean: float
     sd: float
     ci: Interval
-    above_zero: float
+    benefit: float
     worthwhile: float | None
     site_ratio: float
     review_ratio: float | None
@@ -99,7 +99,7 @@ class Posterior:
             "mean": self.mean,
             "sd": self.sd,
             "ci": list(self.ci),
-            "benefit": self.above_zero,
+            "benefit": self.benefit,
             "worthwhile": self.worthwhile,
             "site_ratio": self.site_ratio,
             "review_ratio": self.review_ratio,
@@ -141,7 +141,7 @@ def bayesian(
     >>> people["arm"] = people.site % 2
     >>> people["outcome"] = rng.normal(size=48) + 1.5 * people.arm
     >>> found = bayesian(people, Question("outcome", "arm", "site", design="randomised"), smallest_worthwhile=0.4)
-    >>> found.posterior.above_zero > found.posterior.worthwhile > 0.9
+    >>> found.posterior.benefit > found.posterior.worthwhile > 0.9
     True
     """
     if smallest_worthwhile is not None and not 0.0 < smallest_worthwhile < math.inf:
@@ -203,6 +203,8 @@ class _Model:
         logs, mean, scale = self._given(site, review, priors)
         weight = weight * np.exp(logs - logs.max())
         weight /= weight.sum()
+        counts = weight > 1e-15
+        site, review, weight, mean, scale = (one[counts] for one in (site, review, weight, mean, scale))
         df = self.sums.rows - self.sums.rank + 1
         mean, scale = mean * self.unit, scale * self.unit
         centre = float(weight @ mean)
@@ -256,40 +258,47 @@ class _Model:
 
     def _quadrature(self, priors: Priors) -> tuple[Floats, Floats, Floats]:
         """Nodes (site, review) and weights over the box that holds the posterior of the ratios."""
-        coarse = np.concatenate(([0.0], np.geomspace(1e-3, _LARGEST, 90)))
-        single = coarse if self.with_review else np.zeros(1)
-        site, review = (grid.ravel() for grid in np.meshgrid(coarse, single, indexing="ij"))
-        logs = self._given(site, review, priors)[0].reshape(len(coarse), len(single))
-        inside = logs > logs.max() - _CUT
-        site_nodes, site_weights = _legendre(coarse, inside.any(axis=1))
+        site = review = np.concatenate(([0.0], np.geomspace(1e-3, _LARGEST, 40)))
+        # Twice more on a finer grid: with many sites the posterior is narrower than a step of the first.
+        for _ in range(3):
+            review = review if self.with_review else np.zeros(1)
+            pairs = (grid.ravel() for grid in np.meshgrid(site, review, indexing="ij"))
+            logs = self._given(*pairs, priors)[0].reshape(len(site), len(review))
+            inside = logs > logs.max() - _CUT
+            site, review = _within(site, inside.any(axis=1)), _within(review, inside.any(axis=0))
+        site_nodes, site_weights = _legendre(site)
         if not self.with_review:
             return site_nodes, np.zeros_like(site_nodes), site_weights
-        review_nodes, review_weights = _legendre(coarse, inside.any(axis=0))
+        review_nodes, review_weights = _legendre(review)
         site, review = (grid.ravel() for grid in np.meshgrid(site_nodes, review_nodes, indexing="ij"))
         return site, review, np.outer(site_weights, review_weights).ravel()
 
 
-def _legendre(grid: Floats, inside: "np.typing.NDArray[np.bool_]") -> tuple[Floats, Floats]:
-    """Nodes and weights from one grid point before the first inside to one after the last.
-
-    In the square root of the distance from the start, which puts more of them where ratios are small.
-    """
+def _within(grid: Floats, inside: "np.typing.NDArray[np.bool_]") -> Floats:
+    """A new grid from one point before the first inside to one after the last."""
     places = np.flatnonzero(inside)
-    low, high = float(grid[max(0, places[0] - 1)]), float(grid[min(len(grid) - 1, places[-1] + 1)])
+    return np.linspace(grid[max(0, places[0] - 1)], grid[min(len(grid) - 1, places[-1] + 1)], 24)
+
+
+def _legendre(grid: Floats) -> tuple[Floats, Floats]:
+    """Nodes and weights over the length of a grid; where it starts at 0, more of them where ratios are small."""
+    low, high = float(grid[0]), float(grid[-1])
     nodes, weights = np.polynomial.legendre.leggauss(_NODES)
     t = (nodes + 1.0) / 2.0
-    return low + (high - low) * t**2, weights * (high - low) * t
+    if low > 0.0:
+        return low + (high - low) * t, weights * (high - low) / 2.0
+    return high * t**2, weights * high * t
 
 
 def _solve(beyond: Any, wanted: float, centre: float, sd: float) -> float:
-    """Where a decreasing function of the effect reaches a probability, by bisection to the last digit."""
+    """Where a decreasing function of the effect reaches a probability, by bisection to 1e-12 of its SD."""
     spread = sd if math.isfinite(sd) and sd > 0 else 1.0
     low, high = centre - spread, centre + spread
     while beyond(low) < wanted:
         low -= high - low
     while beyond(high) > wanted:
         high += high - low
-    for _ in range(200):
+    while high - low > 1e-12 * spread:
         middle = (low + high) / 2.0
         if middle in (low, high):
             break
