@@ -200,7 +200,7 @@ out$wwc <- lapply(c(0, 0.05, 0.2), function(rho) {
   h <- ((N - 2) - 2 * (n - 1) * rho)^2 / ((N - 2) * (1 - rho)^2 + n * (N - 2 * n) * rho^2 + 2 * (N - 2 * n) * rho * (1 - rho))
   gamma <- 1 - 2 * (n - 1) * rho / (N - 2)
   g <- (1 - 3 / (4 * h - 1)) * 0.5 / S * sqrt(gamma)
-  list(icc = rho, g = g, h = h, se = (1 - 3 / (4 * h - 1)) * sqrt((0.2 / S)^2 * gamma + (0.5 / S * sqrt(gamma))^2 / (2 * h)))
+  list(icc = rho, g = g, h = h)
 })
 
 share <- function(frame, cut) {
