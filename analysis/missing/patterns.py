@@ -15,6 +15,7 @@ import pandas as pd
 from analysis import refusals
 from analysis.errors import BadData
 from analysis.labels import coded, named, numbers, rows
+from analysis.people import tell_apart
 from analysis.question import Question
 from analysis.results import Codes
 from analysis.waves import wave_order
@@ -85,6 +86,7 @@ def missing_patterns(
     site: str,
     role: str | None = None,
     participant: str | None = None,
+    review: str | None = None,
     wave: str | None = None,
     order: tuple[str, ...] = (),
 ) -> MissingPatterns:
@@ -94,7 +96,8 @@ def missing_patterns(
     a wave without a row is missing like a blank one (people without any row are not known here).
     outcomes : columns of numbers. With `wave` a measurement is an outcome at a wave, "outcome, wave".
     role     : a column; a person without one, or with several, is "not recorded".    order : of the waves, where they are text.
-    Somebody in several reviews is taken once, with whatever was answered in any. Rows without arm or site are refused:
+    review   : so that labels numbered afresh in every review are told from a person in several, who is taken once, with
+    whatever was answered in any. Rows without arm or site are refused:
     whoever was invited was invited at a site.
 
     >>> people = pd.DataFrame({"arm": [1, 1, 0, 0], "site": [1, 1, 2, 2], "y": [3.0, None, 4.0, 5.0]})
@@ -106,7 +109,7 @@ def missing_patterns(
         raise BadData("no outcome was named; name the columns whose gaps are to be counted")
     if wave and not participant:
         raise BadData("wave is given without participant; name the column that says whose row it is")
-    wanted = {*outcomes, arm, site, *(name for name in (role, participant, wave) if name)}
+    wanted = {*outcomes, arm, site, *(name for name in (role, participant, review, wave) if name)}
     absent = sorted(name for name in wanted if name not in frame.columns)
     if absent:
         raise BadData(f'there is no column "{absent[0]}"; name one of: {", ".join(map(str, frame.columns[:12]))}')
@@ -118,7 +121,7 @@ def missing_patterns(
     site_arm = refusals.one_value_a_site(
         site_code, arm_code, site_labels, column=arm, kind="arm", places=np.arange(len(frame))
     )
-    person = _people(frame, site_code, participant)
+    person = people_of(frame, site_code, participant, review)
     count = int(person.max()) + 1
     answered = np.column_stack([~np.isnan(numbers(frame[name], name)) for name in outcomes])
     names, has = _measurements(frame, list(outcomes), answered, person, count, wave, order)
@@ -136,15 +139,28 @@ def missing_patterns(
     )
 
 
-def _people(frame: pd.DataFrame, site: Codes, participant: str | None) -> Codes:
-    """Person of each row, from 0; labels at two sites are two people, a row without a label is one of its own."""
+def people_of(frame: pd.DataFrame, site: Codes, participant: str | None, review: str | None) -> Codes:
+    """Person of each row, from 0, as `analysis.people.tell_apart` knows them; without `participant` each row is one.
+
+    Labels at two sites are two people, a row without a label is one of its own.   site : (N,) codes.
+    """
     if participant is None:
         return np.arange(len(frame), dtype=np.intp)
     label = coded(frame[participant])[0]
     unnamed = label < 0
-    label[unnamed] = label.max(initial=-1) + 1 + np.arange(int(unnamed.sum()))
-    key = site.astype(np.int64) * (int(label.max()) + 1) + label
-    return np.asarray(np.unique(key, return_inverse=True)[1], dtype=np.intp)
+    label = np.where(unnamed, label.max(initial=-1) + 1 + np.arange(len(label)), label)
+    at = np.zeros(len(frame), dtype=np.intp) if review is None else coded(frame[review])[0]
+    once, place = np.unique(np.column_stack((site, at, label)), axis=0, return_inverse=True)
+    told = tell_apart(
+        once[:, 2],
+        once[:, 0],
+        None if review is None else once[:, 1],
+        np.ones(len(once), dtype=bool),
+        places=np.arange(len(once)),
+        column=participant,
+    )
+    whom = np.unique(np.column_stack((once[:, 0], told.person)), axis=0, return_inverse=True)[1]
+    return np.asarray(whom.reshape(-1)[place.reshape(-1)], dtype=np.intp)
 
 
 def _measurements(

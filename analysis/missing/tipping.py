@@ -17,6 +17,7 @@ import pandas as pd
 from analysis import refusals
 from analysis.errors import BadData
 from analysis.labels import coded, numbers
+from analysis.missing.patterns import people_of
 from analysis.question import Question
 from analysis.results import Codes, Floats, Interval, NotEstimable
 from analysis.trial_data import treated_label
@@ -145,8 +146,7 @@ def shares_of(frame: pd.DataFrame, question: Question, weight: Weight = "person"
         wave, waves = coded(frame[question.wave])
         answered &= wave == waves.index(wave_order(waves, question)[-1])
     known = (site >= 0) & (site_arm[site] >= 0)
-    person = coded(frame[question.participant])[0] if question.participant else places
-    person = np.where(person < 0, person.max(initial=0) + 1 + places, person)
+    person = people_of(frame, site, question.participant, question.review)
     people = pd.DataFrame({"site": site, "person": person, "answered": answered})[known]
     once = people.groupby(["site", "person"], as_index=False)["answered"].max()
     treated = arm_labels.index(treated_label(arm_labels, question.treatment, question.arm)[0])

@@ -68,6 +68,22 @@ def test_a_wave_without_a_row_is_missing_like_a_blank_one() -> None:
         missing_patterns(long, ["score"], **{**options, "order": ("before",)})  # type: ignore[arg-type]
 
 
+def test_people_numbered_afresh_in_every_review_are_as_many_as_their_rows() -> None:
+    frame = pd.DataFrame(
+        {
+            "arm": [1] * 4 + [0] * 4,
+            "site": [1] * 4 + [2] * 4,
+            "review": [1, 1, 2, 2] * 2,
+            "who": [1, 2] * 4,
+            "y": [1.0] * 8,
+        }
+    )
+    options = {"arm": "arm", "site": "site", "participant": "who"}
+    assert missing_patterns(frame, ["y"], review="review", **options).everyone.people == 8  # type: ignore[arg-type]
+    once_twice = frame.assign(who=[1, 2, 3, 1, 5, 6, 7, 8])
+    assert missing_patterns(once_twice, ["y"], review="review", **options).everyone.people == 7  # type: ignore[arg-type]
+
+
 def test_whoever_was_invited_was_invited_at_a_site() -> None:
     frame = people()
     frame.loc[1, "site"] = None
