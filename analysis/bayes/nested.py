@@ -262,8 +262,8 @@ class _Model:
         # Twice more on a finer grid: with many sites the posterior is narrower than a step of the first.
         for _ in range(3):
             review = review if self.with_review else np.zeros(1)
-            pairs = (grid.ravel() for grid in np.meshgrid(site, review, indexing="ij"))
-            logs = self._given(*pairs, priors)[0].reshape(len(site), len(review))
+            first, second = (grid.ravel() for grid in np.meshgrid(site, review, indexing="ij"))
+            logs = self._given(first, second, priors)[0].reshape(len(site), len(review))
             inside = logs > logs.max() - _CUT
             site, review = _within(site, inside.any(axis=1)), _within(review, inside.any(axis=0))
         site_nodes, site_weights = _legendre(site)

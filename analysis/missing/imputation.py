@@ -247,9 +247,9 @@ class _Sampler:
     ) -> None:
         self.rng = rng
         self.missing = np.isnan(values)
-        self.y = np.where(self.missing, 0.0, values)
+        self.y: Floats = np.where(self.missing, 0.0, values)
         people, self.q = values.shape
-        self.x = _independent(np.column_stack((np.ones(people), predictors)))
+        self.x: Floats = _independent(np.column_stack((np.ones(people), predictors)))
         self.inverse = np.linalg.inv(self.x.T @ self.x)
         self.root = np.linalg.cholesky(self.inverse)
         levels = [np.unique(site, return_inverse=True)[1].astype(np.intp)]
@@ -259,10 +259,10 @@ class _Sampler:
             if levels[0].max() < code.max() < people - 1:
                 levels.append(code)
         self.levels = levels
-        self.sizes = [np.bincount(code).astype(np.float64) for code in levels]
-        self.effects = [np.zeros((len(size), self.q)) for size in self.sizes]
-        self.spread = [_CLUSTERS * np.eye(self.q) for _ in levels]
-        self.sigma = _PEOPLE * np.eye(self.q)
+        self.sizes: list[Floats] = [np.bincount(code).astype(np.float64) for code in levels]
+        self.effects: list[Floats] = [np.zeros((len(size), self.q)) for size in self.sizes]
+        self.spread: list[Floats] = [_CLUSTERS * np.eye(self.q) for _ in levels]
+        self.sigma: Floats = _PEOPLE * np.eye(self.q)
         patterns, self.pattern = np.unique(self.missing, axis=0, return_inverse=True)
         self.patterns = [(one, self.pattern == k) for k, one in enumerate(patterns) if one.any()]
 
@@ -274,7 +274,7 @@ class _Sampler:
         noise = self.rng.standard_normal((self.x.shape[1], self.q))
         slopes = self.inverse @ (self.x.T @ target) + self.root @ noise @ np.linalg.cholesky(self.sigma).T
         fixed = self.x @ slopes
-        precision = np.linalg.inv(self.sigma)
+        precision = np.asarray(np.linalg.inv(self.sigma), dtype=np.float64)
         for k, code in enumerate(self.levels):
             others = sum(
                 (effect[at] for m, (effect, at) in enumerate(zip(self.effects, self.levels, strict=True)) if m != k),
