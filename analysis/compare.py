@@ -28,7 +28,7 @@ from analysis.resampling.studentised import studentised_test
 from analysis.resampling.wild_bootstrap import WildBootstrap, wild_bootstrap
 from analysis.results import Effect, Floats, NotEstimable, Ratio
 from analysis.robust.cluster_robust import Kind, SiteScores, cluster_robust, site_scores
-from analysis.robust.did import did, stratum_columns
+from analysis.robust.did import did, site_difference, stratum_columns
 from analysis.threads import one_thread
 from analysis.trial_data import Counts, TrialData, read
 from analysis.two_stage.cluster_summary import ATTENUATED, cluster_summary, site_residual_means
@@ -186,11 +186,12 @@ def results(
 ) -> dict[str, MethodResult]:
     """Some methods alone, of data already read: what simulations run, one thread being the caller's care.
 
-    methods : names from METHODS, or "studentised", the randomisation test of the difference over its standard error.
+    methods : names from METHODS; or "studentised", the randomisation test of the difference over its standard error, or
+    "site_cr2", the two-stage comparison with CR2 in place of the pooled variance (Welch's t, but for its df).
     quick   : 999 random allocations where there are more than 10,000, in place of exact counts.
     """
     workings = _Workings(data, question, quick=quick)
-    table = {**_METHODS, "studentised": _studentised}
+    table = {**_METHODS, "studentised": _studentised, "site_cr2": _site_cr2}
     return {name: table[name](workings) for name in methods}
 
 
@@ -328,7 +329,7 @@ def _cluster_summary(workings: _Workings) -> MethodResult:
     if spread is not None:
         warnings.append(
             f"the smaller arm varies {spread:.1f} times as much between sites (variance): "
-            "the pooled t is then liberal, look at cr2"
+            "the pooled t is then liberal, look at cr2 and the studentised randomisation test"
         )
     return cluster_summary(means, data.site_arm, data.site_stratum, workings.question.level, tuple(warnings))
 
@@ -392,6 +393,13 @@ def _studentised(workings: _Workings) -> MethodResult:
     )
 
 
+def _site_cr2(workings: _Workings) -> MethodResult:
+    if workings.refused:
+        return workings.refused
+    data = workings.data
+    return site_difference(workings.outcome_means, data.site_arm, data.site_stratum, workings.question.level)
+
+
 def _did(workings: _Workings) -> MethodResult:
     data = workings.data
     if data.baseline is None:
@@ -406,7 +414,7 @@ def _clda(workings: _Workings) -> MethodResult:
     if question.wave is None or workings.frame is None:
         return NotEstimable("longitudinal analysis needs a wave column")
     long = read_long(workings.frame, question, workings.data.treatment)
-    return clda(long, question.design, question.level)
+    return clda(long, question.design, question.level, question.review_wave)
 
 
 def _win_probability(workings: _Workings) -> MethodResult:

@@ -7,7 +7,7 @@ import pandas as pd
 
 from analysis import refusals
 from analysis.errors import BadData
-from analysis.labels import coded, named, numbers, rows
+from analysis.labels import coded, codes_of, named, numbers, rows
 from analysis.lmm.longitudinal import Sample
 from analysis.people import tell_apart
 from analysis.question import Question
@@ -43,24 +43,25 @@ def read_long(frame: pd.DataFrame, question: Question, treatment: str) -> LongDa
     """
     outcome = numbers(frame[question.outcome], question.outcome)
     arm, arm_labels = coded(frame[question.arm])
+    refusals.two_arms(arm, arm_labels, question.arm, np.arange(len(frame)))
     site, site_labels = coded(frame[question.site])
     site_arm = refusals.one_value_a_site(
         site, arm, site_labels, column=question.arm, kind="arm", places=np.arange(len(frame))
     )
     wave, order, unused = _waves(frame, question)
-    review = coded(frame[question.review])[0] if question.review else None
+    review = codes_of(frame[question.review]) if question.review else None
     absent = [(question.outcome, np.isnan(outcome)), (question.arm, arm < 0), (question.site, site < 0)]
     if review is not None:
         absent.append((str(question.review), review < 0))
     covariates: list[tuple[str, Floats]] = []
     for name in question.covariates:
-        entered, gone = covariate_columns(frame[name], name)
-        covariates.extend(entered)
+        columns, gone = covariate_columns(frame[name], name)
+        covariates.extend(columns)
         absent.append((name, gone))
+    stratum = None
     if grouping := question.strata or question.pairs:
         stratum = coded(frame[grouping])[0]
         absent.append((grouping, stratum < 0))
-        covariates.extend(stratum_columns(stratum))
     keep = wave >= 0
     warnings = [f"{named(unused, 'wave', 'waves')} not used"] if unused else []
     for name, where in absent:
@@ -68,7 +69,7 @@ def read_long(frame: pd.DataFrame, question: Question, treatment: str) -> LongDa
         keep &= ~where
         if lost:
             warnings.append(f'{lost} {"row" if lost == 1 else "rows"} without "{name}" left out, other waves kept')
-    person, told = _people(frame, question, site, review, keep)
+    person, told = _people(frame, question, site, review, wave, keep)
     keep &= person >= 0
     warnings += told
     if not keep.any():
@@ -76,7 +77,11 @@ def read_long(frame: pd.DataFrame, question: Question, treatment: str) -> LongDa
     treated = (site_arm == arm_labels.index(treatment)).astype(np.float64)
     present, site = np.unique(site[keep], return_inverse=True)
     site = site.astype(np.intp)
-    both = site * (int(person.max()) + 1) + person[keep]
+    within = site if review is None else site * (int(review.max()) + 1) + review[keep]
+    everyone = np.unique(within * (int(person.max()) + 1) + person[keep])
+    entered = [(name, values[keep]) for name, values in covariates]
+    if stratum is not None:
+        entered.extend(stratum_columns(np.unique(stratum[keep], return_inverse=True)[1].astype(np.intp)))
     return LongData(
         outcome=outcome[keep],
         arm=treated[present][site],
@@ -88,9 +93,9 @@ def read_long(frame: pd.DataFrame, question: Question, treatment: str) -> LongDa
             waves=len(order),
         ),
         waves=tuple(order),
-        covariates=tuple((name, values[keep]) for name, values in covariates),
+        covariates=tuple(entered),
         site_arm=treated[present],
-        people=len(np.unique(both)),
+        people=len(everyone),
         warnings=tuple(warnings),
     )
 
@@ -108,15 +113,18 @@ def _waves(frame: pd.DataFrame, question: Question) -> tuple[Codes, list[str], l
 
 
 def _people(
-    frame: pd.DataFrame, question: Question, site: Codes, review: Codes | None, keep: np.typing.NDArray[np.bool_]
+    frame: pd.DataFrame,
+    question: Question,
+    site: Codes,
+    review: Codes | None,
+    wave: Codes,
+    keep: np.typing.NDArray[np.bool_],
 ) -> tuple[Codes, list[str]]:
     """Person of each row, distinct within a review, −1 in reviews after their first; and what is said of it."""
-    label = coded(frame[str(question.participant)])[0]
+    label = codes_of(frame[str(question.participant)])
     if (label < 0).any():
         raise BadData(f'column "{question.participant}" is empty in {rows(label < 0)}; say whose row it is')
-    table = pd.DataFrame(
-        {"site": site, "review": 0 if review is None else review, "person": label, "wave": frame[str(question.wave)]}
-    )
+    table = pd.DataFrame({"site": site, "review": 0 if review is None else review, "person": label, "wave": wave})
     doubled = keep & table.duplicated().to_numpy()
     if doubled.any():
         raise BadData(

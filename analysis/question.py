@@ -41,6 +41,7 @@ class Question:
     design     : None where it was not said; then taken as randomised, with a warning.
     planned_sites : the number the plan was written for; without it every result is exploratory.
     primary    : which mixed model the plan names where one decides; the baseline-adjusted "lmm" unless "clda".
+    review_wave : whether reviews also vary from wave to wave on their own account, in the longitudinal model.
     methods    : names from METHODS.   level : of the intervals.   seed : of anything drawn.
     """
 
@@ -59,6 +60,7 @@ class Question:
     design: Design | None = None
     planned_sites: int | None = None
     primary: MixedModel = "lmm"
+    review_wave: bool = False
     methods: tuple[str, ...] = METHODS
     level: float = 0.95
     seed: int = 1

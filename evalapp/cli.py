@@ -9,6 +9,7 @@ import click
 from evalapp import __version__
 from evalapp.operate import COMMANDS
 from evalapp.planning import plan
+from evalapp.questionnaires import instruments_group
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -136,7 +137,7 @@ def reliability(
     from evalapp.exchange.table import read_table  # noqa: PLC0415
 
     try:
-        answer = of_table(read_table(data), items, reverse, by, lowest, highest, level)
+        answer = of_table(read_table(data), items, reverse, by, lowest, highest, level, __version__)
     except BadData as error:
         refuse("reliability", error)
     if as_json:
@@ -192,7 +193,7 @@ def power(as_json: bool, **options: Any) -> None:
     click.echo(json.dumps(result.to_dict(), allow_nan=False, indent=2) if as_json else in_words(result))
 
 
-for command in (*COMMANDS, plan):
+for command in (*COMMANDS, instruments_group, plan):
     main.add_command(command)
 
 

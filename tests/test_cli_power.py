@@ -81,6 +81,7 @@ def test_the_table_says_what_the_trial_can_show() -> None:
         f"sites required for 0.4 SD at 80 % {sites_required(DESIGN, 0.4)}",
         f"smallest difference with power 80 % {smallest_effect(DESIGN):.3f} SD",
         "50 trials",
+        "smallest p of the randomisation test 1.1e-05",
         "Kenward–Roger decides",
     ):
         assert words in text

@@ -22,6 +22,7 @@ from analysis.long_data import LongData
 from analysis.model_matrix import model_matrix
 from analysis.question import Design
 from analysis.results import Effect, Floats, Interval, NotEstimable
+from analysis.threads import one_thread
 
 NOT_RANDOMISED = "refused: equal baselines are a fact of randomisation only"
 
@@ -85,11 +86,16 @@ def clda(
         return NotEstimable(NOT_RANDOMISED)
     if min(int((data.site_arm == side).sum()) for side in (0.0, 1.0)) < 2:
         return NotEstimable("fewer than two sites in an arm have answered")
-    raw = _columns(data)
-    matrix = model_matrix(data.outcome, raw)
-    fit = longitudinal.fit(matrix, data.sample, review_wave)
-    if isinstance(fit, NotEstimable):
-        return fit
+    with one_thread():
+        raw = _columns(data)
+        fit = longitudinal.fit(model_matrix(data.outcome, raw), data.sample, review_wave)
+        return fit if isinstance(fit, NotEstimable) else _contrasts(fit, data, raw, level)
+
+
+def _contrasts(
+    fit: LongitudinalFit, data: LongData, raw: list[tuple[str, Floats]], level: float
+) -> Longitudinal | NotEstimable:
+    matrix = fit.matrix
     contrasts: dict[str, Effect | NotEstimable] = {}
     for wave in data.waves[1:]:
         place = matrix.index(_arm_at(wave))

@@ -295,33 +295,31 @@ def _descend(
 
     Two places in the buffers are used, from `base`.
     """
+    # Each loop calls `_evaluate` in one place only: every call is compiled into its caller again.
     dof = rows - p
-    now = base
-    if not _evaluate(n, means, within, starts, rows, p, theta[0], theta[1], both[now], lower[now], out[now]):
-        return _NOT_POSITIVE, 1, now
-    evaluations = 1
-    step = np.empty(2)
-    trial = np.empty(2)
-    while evaluations < 200:
-        if _decrement(out[now], dof, theta, levels, step) < 1e-13:
-            break
-        fraction = 1.0
-        while True:
-            for k in range(2):
-                trial[k] = max(0.0, theta[k] + fraction * step[k])
-            if trial[0] == theta[0] and trial[1] == theta[1]:
-                return _FOUND, evaluations, now
-            new = 2 * base + 1 - now
-            if not _evaluate(n, means, within, starts, rows, p, trial[0], trial[1], both[new], lower[new], out[new]):
-                return _NOT_POSITIVE, evaluations, now
-            evaluations += 1
-            if out[new, _CRITERION] <= out[now, _CRITERION] + 1e-12 * abs(out[now, _CRITERION]):
+    now, new = base + 1, base
+    evaluations = 0
+    fraction = 1.0
+    step = np.zeros(2)
+    trial = theta.copy()
+    while True:
+        if not _evaluate(n, means, within, starts, rows, p, trial[0], trial[1], both[new], lower[new], out[new]):
+            return _NOT_POSITIVE, evaluations, now
+        evaluations += 1
+        if evaluations == 1 or out[new, _CRITERION] <= out[now, _CRITERION] + 1e-12 * abs(out[now, _CRITERION]):
+            theta[:] = trial
+            now, new = new, now
+            if evaluations >= 200 or _decrement(out[now], dof, theta, levels, step) < 1e-13:
                 break
+            fraction = 1.0
+        else:
             fraction /= 4.0
             if fraction < 1e-9:
-                return _FOUND, evaluations, now
-        theta[:] = trial
-        now = new
+                break
+        for k in range(2):
+            trial[k] = max(0.0, theta[k] + fraction * step[k])
+        if trial[0] == theta[0] and trial[1] == theta[1]:
+            break
     return _FOUND, evaluations, now
 
 
@@ -355,46 +353,20 @@ def _better(
     return bool(best < criterion - 1e-9 * (1.0 + abs(criterion)))
 
 
-@_compiled
-def _optimum(
-    n: Floats,
-    means: Floats,
-    within: Floats,
-    starts: Codes,
-    rows: int,
-    p: int,
-    levels: Floats,
-    edge: Floats,
-    theta: Floats,
-    both: Floats,
-    lower: Floats,
-    out: Floats,
-) -> tuple[int, int, int]:
-    """The optimum, checked against the boundary and searched again from there where that is better."""
-    status, steps, now = _descend(n, means, within, starts, rows, p, levels, theta, 0, both, lower, out)
-    if status != _FOUND:
-        return status, steps, now
-    again = np.empty(2)
-    if _better(n, means, within, starts, rows, p, levels, out[now, _CRITERION], edge, again):
-        status, more, other = _descend(n, means, within, starts, rows, p, levels, again, 2, both, lower, out)
-        if status != _FOUND:
-            return status, steps, now
-        steps += more
-        if out[other, _CRITERION] < out[now, _CRITERION]:
-            theta[:] = again
-            now = other
-    return status, steps, now
-
-
 def optimum(sums: ReviewSums, levels: tuple[int, ...]) -> tuple[Evaluation, int]:
     """As `reml.optimum`; LinAlgError where V is singular."""
-    q = sums.rank + 1
+    q, p, rows = sums.rank + 1, sums.rank, sums.rows
     inside = np.array([float(REVIEW in levels), float(SITE in levels)])
-    theta = 0.05 * inside
     both, lower, out = np.empty((4, 5, q, q)), np.empty((4, q, q)), np.empty((4, _SCALARS))
-    status, steps, now = _optimum(
-        sums.n, sums.means, sums.within, sums.starts, sums.rows, sums.rank, inside, EDGE, theta, both, lower, out
-    )
+    model = (sums.n, sums.means, sums.within, sums.starts, rows, p, inside)
+    theta = 0.05 * inside
+    status, steps, now = _descend(*model, theta, 0, both, lower, out)
+    again = np.empty(2)
+    if status == _FOUND and _better(*model, float(out[now, _CRITERION]), EDGE, again):
+        status, more, other = _descend(*model, again, 2, both, lower, out)
+        steps += more
+        if status == _FOUND and out[other, _CRITERION] < out[now, _CRITERION]:
+            theta, now = again, other
     if status != _FOUND:
         raise np.linalg.LinAlgError("V is singular")
     m, x = both[now], out[now].tolist()

@@ -33,6 +33,12 @@ def convergence(one: pd.DataFrame, other: pd.DataFrame, site: Codes, level: floa
     site : (N,) codes. Intervals leave out one site at a time: θ ± t(S − 1)·√((S−1)/S Σ(θ₋ₛ − θ̄)²), the observed
     correlation on Fisher's scale atanh r, the corrected one with both alphas computed anew each time.
     A scale of one item has no alpha, so its correlation cannot be corrected.
+
+    >>> rng = np.random.default_rng(1)
+    >>> items = pd.DataFrame(rng.normal(size=(60, 1)) + rng.normal(size=(60, 4)), columns=list("abcd"))
+    >>> found = convergence(items[["a", "b"]], items[["c", "d"]], np.repeat(np.arange(6), 10))
+    >>> found.observed.value < found.corrected.value
+    True
     """
     x, y = read_items(one, None, None), read_items(other, None, None)
     kept = ~(np.isnan(x).any(axis=1) | np.isnan(y).any(axis=1))
@@ -78,12 +84,11 @@ def _correlations(x: Floats, y: Floats) -> tuple[float, float] | None:
 
 
 def _alpha(items: Floats) -> float:
-    count = items.shape[1]
+    count = int(items.shape[1])
     if count < 2:
         return math.nan
     return count / (count - 1) * (1.0 - float(items.var(axis=0).sum()) / float(items.sum(axis=1).var()))
 
 
 def _jackknife(values: Floats) -> float:
-    spread: float = (len(values) - 1) * float(values.var())
-    return math.sqrt(spread)
+    return math.sqrt((len(values) - 1) * float(values.var()))

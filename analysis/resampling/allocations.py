@@ -13,6 +13,7 @@ stored. Allocating uses `Generator.random` alone, whose stream for PCG64 does no
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -166,14 +167,18 @@ class Constrained(AllocationScheme):
         return int(self.candidates.shape[0])
 
     def allocate(self, rng: np.random.Generator) -> Floats:
-        return self.candidates[int(rng.random() * self.count)].astype(np.float64)
+        return np.asarray(self.candidates[int(rng.random() * self.count)], dtype=np.float64)
 
     def could_make(self, arm: Floats) -> bool:
         return _is_allocation(arm, self.sites) and arm.astype(np.int8).tobytes() in self._places
 
     def smallest_p(self, draws: int = 19_999) -> float:  # noqa: ARG002 (a count, whether or not it is gone through)
-        lonely = any((1 - row).astype(np.int8).tobytes() not in self._places for row in self.candidates)
-        return min(1.0, (1.0 if lonely else 2.0) / self.count)
+        return min(1.0, (2.0 if self._mirrored else 1.0) / self.count)
+
+    @cached_property
+    def _mirrored(self) -> bool:
+        """Whether every allocation's mirror is one too."""
+        return all((1 - row).astype(np.int8).tobytes() in self._places for row in self.candidates)
 
     def every_sum(self, scores: Floats) -> Floats:
         return np.asarray(self.candidates.astype(np.float64) @ scores)
@@ -222,13 +227,18 @@ class Minimised(AllocationScheme):
         return None
 
     def allocate(self, rng: np.random.Generator) -> Floats:
-        return self.made_anew(1, rng)[0]
+        return np.asarray(self.made_anew(1, rng)[0])
 
     def could_make(self, arm: Floats) -> bool:
         return _is_allocation(arm, self.sites) and self.chance(arm) > 0.0
 
     def smallest_p(self, draws: int = 19_999) -> float:
-        floor = 1.0 / (1.0 + draws)
+        # Treatment and control are interchangeable in the procedure: a mirror is as likely as its image.
+        return min(1.0, max(1.0 / (1.0 + draws), 2.0 * self._rarest))
+
+    @cached_property
+    def _rarest(self) -> float:
+        """Probability of the least likely allocation; 0 where there are too many to go through."""
         sequences = np.zeros((1, 0))
         chances = np.ones(1)
         for _ in range(self.sites):
@@ -237,11 +247,9 @@ class Minimised(AllocationScheme):
             chances = np.repeat(chances, 2) * np.column_stack((lean, 1.0 - lean)).ravel()
             sequences, chances = sequences[chances > 0.0], chances[chances > 0.0]
             if len(chances) > 2**15:
-                return floor  # so many allocations that the draw, not the scheme, limits p
+                return 0.0
         both = (sequences.sum(axis=1) > 0) & (sequences.sum(axis=1) < self.sites)
-        chances = chances[both] / chances[both].sum()
-        # Treatment and control are interchangeable in the procedure: a mirror is as likely as its image.
-        return min(1.0, max(floor, 2.0 * float(chances.min())))
+        return float(chances[both].min() / chances[both].sum())
 
     def every_sum(self, scores: Floats) -> Floats:  # noqa: ARG002 (the promise of every scheme)
         raise BadData("minimised allocations are not equally likely, so they are drawn and not enumerated")

@@ -17,7 +17,7 @@ NAMES = {
     "cr3": "least squares, CR3",
     "wild_bootstrap": "wild cluster bootstrap",
     "gee": "generalised estimating equations",
-    "win_probability": "win probability",
+    "win_probability": "win probability (0.5: no difference)",
     "randomisation": "randomisation test",
     "did": "difference-in-differences, CR2",
     "clda": "constrained longitudinal model",

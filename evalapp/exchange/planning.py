@@ -8,10 +8,11 @@ from typing import Any
 from analysis.design.power import TrialDesign, design_effect, power, risk_difference, sites_required, smallest_effect
 from analysis.errors import BadData
 from analysis.primary import choose_primary
+from analysis.resampling.allocations import complete
 
 _WIDTH = 98
 # Simulated trials beyond which sharing them among processes is worth starting those.
-_SHARE_FROM = 2_000
+_SHARE_FROM = 5_000
 
 
 @dataclass(frozen=True)
@@ -121,6 +122,9 @@ def in_words(result: Planned) -> str:
             (f"sites required for {result.effect:.3g} SD at {100 * result.target:g} %", f"{result.sites_required}")
         )
     rows.append((f"smallest difference with power {100 * result.target:g} %", f"{result.mdes:.3f} SD"))
+    rows.append(
+        ("smallest p of the randomisation test", f"{complete(design.sites, design.in_treatment).smallest_p():.2g}")
+    )
     if result.simulated_power is not None and result.simulation_error is not None:
         at = result.mdes if result.effect is None else result.effect
         rows.append(

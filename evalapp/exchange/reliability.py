@@ -11,7 +11,6 @@ import pandas as pd
 from analysis.errors import BadData
 from analysis.measures.reliability import GroupReliability, Reliability, keyed, reliability, reliability_by
 from analysis.results import NotEstimable
-from analysis.version import VERSION
 from evalapp.exchange.table import Table
 
 _WIDTH = 98
@@ -19,13 +18,17 @@ _WIDTH = 98
 
 @dataclass(frozen=True)
 class Answer:
-    """groups : one without labels where no column tells groups apart.   left_out : rows without a label."""
+    """groups : one without labels where no column tells groups apart.   left_out : rows without a label.
+
+    version : of the program, for the record.
+    """
 
     groups: tuple[GroupReliability, ...]
     by: tuple[str, ...]
     left_out: int
     level: float
     sha256: str
+    version: str
 
 
 def of_table(
@@ -36,6 +39,7 @@ def of_table(
     lowest: float | None,
     highest: float | None,
     level: float,
+    version: str,
 ) -> Answer:
     """Reliability of the named columns (or of all but `by`). Raises BadData where the table cannot answer."""
     frame = table.frame
@@ -61,18 +65,18 @@ def of_table(
     answers = keyed(frame[chosen], reverse, lowest, highest)
     if not by:
         alone = GroupReliability((), reliability(answers, level, lowest, highest))
-        return Answer((alone,), by, 0, level, table.sha256)
+        return Answer((alone,), by, 0, level, table.sha256, version)
     labels: pd.DataFrame = frame[list(by)]
     blank = labels.map(lambda cell: pd.isna(cell) or not str(cell).strip()).any(axis=1)
     if blank.all():
         raise BadData(f'no row has a label in column "{by[0]}"; fill it in or leave --by out')
     found = reliability_by(answers, labels, level, lowest, highest)
-    return Answer(found, by, int(blank.sum()), level, table.sha256)
+    return Answer(found, by, int(blank.sum()), level, table.sha256, version)
 
 
 def as_dict(answer: Answer) -> dict[str, Any]:
     """Plain values for JSON, at full precision; one object for the scale, or a list of them by group."""
-    provenance = {"data_sha256": answer.sha256, "version": VERSION}
+    provenance = {"data_sha256": answer.sha256, "version": answer.version}
     if not answer.by:
         return {**answer.groups[0].result.to_dict(), "provenance": provenance}
     return {
@@ -92,7 +96,7 @@ def in_words(answer: Answer) -> str:
         lines += [*_group(one.result, answer.level), ""]
     if answer.left_out:
         lines += [f"{answer.left_out} rows without a label in {' or '.join(answer.by)} are left out", ""]
-    return "\n".join([*lines, f"Data SHA-256 {answer.sha256}", f"evalapp {VERSION}"])
+    return "\n".join([*lines, f"Data SHA-256 {answer.sha256}", f"evalapp {answer.version}"])
 
 
 def _group(result: Reliability | NotEstimable, level: float) -> Iterable[str]:
@@ -106,12 +110,13 @@ def _group(result: Reliability | NotEstimable, level: float) -> Iterable[str]:
         yield from textwrap.wrap(f"omega  not estimable: {result.omega.reason}", _WIDTH, initial_indent="  ")
     else:
         yield f"  omega  {result.omega:.3f}"
-    wide = max(4, *(len(name) for name in result.items))
+    short = {name: name if len(name) <= 34 else f"{name[:33]}…" for name in result.items}
+    wide = max(4, *map(len, short.values()))
     yield ""
     yield f"  {'item':{wide}}{'item-rest':>11}{'alpha without':>15}{'mean':>9}{'floor':>8}{'ceiling':>9}{'missing':>9}"
     for name, item in result.items.items():
         yield (
-            f"  {name:{wide}}{_number(item.item_rest):>11}{_number(item.alpha_if_dropped):>15}"
+            f"  {short[name]:{wide}}{_number(item.item_rest):>11}{_number(item.alpha_if_dropped):>15}"
             f"{item.mean:>9.3f}{_share(item.floor):>8}{_share(item.ceiling):>9}{_share(item.missing):>9}"
         )
     for note in result.warnings:

@@ -8,12 +8,13 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from threadpoolctl import threadpool_info
 
 from analysis.compare import Comparison, Question, compare
 from analysis.errors import BadData
 from analysis.lmm import longitudinal, search
 from analysis.lmm.clda import Longitudinal, clda
-from analysis.lmm.kenward_roger import JointTest
+from analysis.lmm.kenward_roger import JointTest, combination, contrast, joint_test
 from analysis.lmm.longitudinal import LEVELS, LongitudinalFit, Sample, criteria, evaluate
 from analysis.long_data import LongData
 from analysis.model_matrix import model_matrix
@@ -307,6 +308,55 @@ def test_units_of_the_outcome_scale_the_difference_and_nothing_else(seed: int, s
             )
 
 
+@few
+@given(seeds)
+def test_contrasts_together_do_not_depend_on_how_they_are_written_and_one_alone_is_its_t_test(seed: int) -> None:
+    fit = fitted(trial(seed))
+    pair = np.column_stack([combination(fit, {3: 1.0}), combination(fit, {4: 1.0})])
+    one, other = joint_test(fit, pair), joint_test(fit, pair @ np.array([[1.0, 3.0], [-1.0, 0.5]]))
+    assert isinstance(one, JointTest)
+    assert isinstance(other, JointTest)
+    assert (other.statistic, other.df, other.p) == pytest.approx((one.statistic, one.df, one.p), rel=1e-8)
+    alone, single = joint_test(fit, pair[:, 1:]), contrast(fit, pair[:, 1])
+    assert isinstance(alone, JointTest)
+    assert isinstance(single, Effect)
+    assert (alone.statistic, alone.df, alone.scale) == pytest.approx((single.statistic**2, single.df, 1.0), rel=1e-8)
+    assert alone.p == pytest.approx(single.p, rel=1e-6)
+
+
+def test_with_eight_sites_and_no_effect_it_rejects_seldom() -> None:
+    """Nominal 5 %: Kenward–Roger is conservative at 8 sites; leaving site:wave out would reject about one in five."""
+    rejected = 0
+    for seed in range(100):
+        null = trial(seed, sites=8, waves=2, lost=0.1)
+        rejected += ours(null.assign(outcome=null.outcome - 0.5 * null.arm * null.wave)).p < 0.05
+    assert rejected <= 9  # at 5 % more come in one sample of thirty-five, at 19 % fewer in one of two hundred
+
+
+@pytest.mark.parametrize(
+    "arms", [{0: False, 1: True}, {0: "usual care", 1: "appreciative"}, {0: 0.0, 1: 1.0}, {0: "no", 1: "yes"}]
+)
+def test_arms_may_be_words_numbers_or_truth_values(arms: dict[int, Any]) -> None:
+    frame = trial(1)
+    want = clda_of(compare(frame, ASKED))
+    for kind in (object, "category"):
+        got = clda_of(compare(frame.assign(arm=frame.arm.map(arms).astype(kind)), ASKED))
+        assert numbers(got) == pytest.approx(numbers(want), rel=1e-9)
+
+
+def test_review_labels_that_repeat_across_sites_are_nested() -> None:
+    frame = trial(1)
+    unique = frame.assign(review=frame.site * 100 + frame.review)
+    assert numbers(ours(unique)) == pytest.approx(numbers(ours(frame)), rel=1e-9)
+
+
+def test_reviews_may_vary_by_wave_where_the_question_says_so() -> None:
+    frame = trial(1)
+    asked = Question(**{**vars(ASKED), "review_wave": True})
+    assert "review:wave" in clda_of(compare(frame, asked)).variance
+    assert "review:wave" not in clda_of(compare(frame, ASKED)).variance
+
+
 def test_people_with_some_waves_missing_count() -> None:
     frame = trial(1, lost=0.0)
     fewer = frame.drop(frame[(frame.participant % 3 == 0) & (frame.wave == 2)].index)
@@ -401,10 +451,47 @@ def test_someone_in_two_reviews_counts_in_the_first() -> None:
     assert any("more than one review" in note for note in got.warnings)
 
 
+def test_people_numbered_afresh_in_every_review_are_all_counted() -> None:
+    frame = trial(1, lost=0.0)
+    afresh = frame.assign(participant=frame.groupby(["site", "review"]).participant.transform(lambda p: p - p.min()))
+    got = clda_of(compare(afresh, ASKED))
+    assert got.people == frame.participant.nunique()
+    assert numbers(got) == pytest.approx(numbers(clda_of(compare(frame, ASKED))), rel=1e-9)
+    assert any("numbered afresh" in note for note in got.warnings)
+
+
+def test_a_third_arm_at_an_earlier_wave_is_refused() -> None:
+    frame = trial(1).astype({"arm": object})
+    frame.loc[frame.index[frame.wave == 0][:3], "arm"] = "other"
+    with pytest.raises(BadData, match="3 arms"):
+        compare(frame, ASKED)
+
+
+def test_waves_outside_the_order_are_not_used() -> None:
+    frame = trial(1)
+    got = clda_of(compare(frame, Question(**{**vars(ASKED), "wave_order": ("0", "2")})))
+    want = clda_of(compare(frame[frame.wave != 1], ASKED))
+    assert numbers(got) == pytest.approx(numbers(want), rel=1e-9)
+    assert any("wave 1 not used" in note for note in got.warnings)
+
+
 def test_a_second_row_for_a_wave_is_refused() -> None:
     frame = trial(1)
     with pytest.raises(BadData, match="second row for a wave"):
         compare(pd.concat([frame, frame.iloc[[4]]]), ASKED)
+
+
+def test_linear_algebra_is_held_to_one_thread_inside_the_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    def watched(*arguments: Any) -> LongitudinalFit | NotEstimable:
+        seen.extend(pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas")
+        return fit(*arguments)
+
+    fit = longitudinal.fit
+    monkeypatch.setattr(longitudinal, "fit", watched)
+    ours(trial(1))
+    assert set(seen) == {1}
 
 
 def test_strata_and_covariates_enter_the_model() -> None:
@@ -416,6 +503,10 @@ def test_strata_and_covariates_enter_the_model() -> None:
     got = clda_of(compare(frame, asked))
     want = ours(frame.assign(region=(frame.region == "south") * 1.0), covariates=("age", "region"))
     assert numbers(got) == pytest.approx(numbers(want), rel=1e-7)
+    gaps = frame.assign(region=frame.region.where(frame.index % 9 != 0))
+    assert numbers(clda_of(compare(gaps, asked))) == pytest.approx(
+        numbers(clda_of(compare(gaps.dropna(), asked))), rel=1e-9
+    )
 
 
 def test_the_plan_may_name_it_as_primary() -> None:

@@ -1,14 +1,14 @@
 """Alpha, omega and items against the rest: R's numbers, known equalities, and reasons where there is none."""
 
-import doctest
 import json
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-import analysis.measures.reliability
 from analysis.errors import BadData
 from analysis.measures.reliability import Reliability, reliability
 from analysis.results import NotEstimable
@@ -74,10 +74,16 @@ def test_the_interval_narrows_with_the_level_and_holds_alpha() -> None:
     assert wide.alpha_ci[0] < narrow.alpha_ci[0] < wide.alpha < narrow.alpha_ci[1] < wide.alpha_ci[1]
 
 
-def test_units_and_order_of_items_change_no_coefficient() -> None:
-    frame = likert()
-    one, other = estimated(frame), estimated(100 + 7 * frame[list(reversed(frame.columns))])
-    assert (other.alpha, other.omega) == pytest.approx((one.alpha, one.omega), abs=1e-9)
+@settings(max_examples=15, deadline=None, derandomize=True)
+@given(st.integers(0, 10_000), st.floats(-100, 100), st.floats(0.01, 100))
+def test_units_and_the_order_of_items_and_people_change_no_coefficient(seed: int, shift: float, scale: float) -> None:
+    frame = likert(seed)
+    moved = shift + scale * frame[list(reversed(frame.columns))].sample(frac=1, random_state=seed)
+    one, other = estimated(frame), estimated(moved)
+    assert (other.alpha, other.omega) == pytest.approx((one.alpha, one.omega), abs=1e-8)
+    for name, item in one.items.items():
+        assert other.items[name].item_rest == pytest.approx(item.item_rest, abs=1e-8)
+        assert (other.items[name].floor, other.items[name].missing) == (item.floor, item.missing)
 
 
 def test_omega_is_alpha_where_items_load_alike() -> None:
@@ -169,7 +175,3 @@ def test_two_columns_of_one_name_are_refused() -> None:
     frame.columns = pd.Index(["a", "a", "b", "c", "d"])
     with pytest.raises(BadData, match='"a" appears more than once'):
         reliability(frame)
-
-
-def test_the_example_runs() -> None:
-    assert doctest.testmod(analysis.measures.reliability).failed == 0

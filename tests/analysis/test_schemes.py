@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from analysis.compare import compare
 from analysis.errors import BadData
 from analysis.resampling.allocations import (
     AllocationScheme,
@@ -22,6 +23,8 @@ from analysis.resampling.allocations import (
 from analysis.resampling.randomisation import NOT_OF_THE_SCHEME, RandomisationTest, randomisation_test
 from analysis.resampling.studentised import studentised_test
 from analysis.results import Floats, NotEstimable
+from tests.analysis.cases import question
+from tests.analysis.cases import trial as people
 
 # Relative; statistics closer than this are ties, in the tests as in the method.
 TIE = 1e-10
@@ -300,3 +303,24 @@ def test_forty_sites_in_strata_are_drawn_and_say_so() -> None:
         assert isinstance(got, RandomisationTest)
         assert not got.exact
         assert "999 random allocations" in got.warnings[-1]
+
+
+def test_a_wild_small_arm_is_shown_the_studentised_test_and_a_tame_one_is_not() -> None:
+    frame = people(4, sites=10)
+    keep = [s for s in range(10) if s not in frame[frame.arm == 1].site.unique()[:2]]
+    frame = frame[frame.site.isin(keep)]
+    wild = frame.assign(outcome=frame.outcome + 3.0 * frame.site * (frame.arm == 1))
+    for table, called_for in ((wild, True), (people(4, sites=10), False)):
+        result = compare(table, question(baseline=None)).methods["randomisation"]
+        assert isinstance(result, RandomisationTest)
+        assert (result.studentised is not None) == called_for == ("studentised" in result.to_dict())
+
+
+def test_changes_where_sites_were_not_randomised_are_studentised() -> None:
+    """As difference-in-differences is; its estimate is that of `did`."""
+    found = compare(people(1), question(design="nonrandomised", planned_sites=8)).methods
+    result = found["randomisation"]
+    assert isinstance(result, RandomisationTest)
+    assert result.studentised is not None
+    assert result.studentised.estimate == pytest.approx(found["did"].estimate)  # type: ignore[union-attr]
+    assert any("as if they had been" in note for note in result.warnings)

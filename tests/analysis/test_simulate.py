@@ -158,10 +158,10 @@ def test_the_calibration_page_marks_what_decides_and_names_what_rejects_too_ofte
     assert run.breaches(cells) == []
     page = run.report(cells, cells, 2000, 60.0)
     assert "**5.0**" in page
-    assert f"in none of the {len(cells)} rows" in page
+    assert f"in none of the {len(cells)} rows." in page
     cells[3] = replace(cells[3], methods={**cells[3].methods, "cluster_summary": replace(fair, rejected=0.081)})
     page = run.report(cells, cells, 2000, 60.0)
-    assert "in 1 of 8 rows" in page
+    assert "in 1 of the 8 rows:" in page
     assert "- ceiling, 6 sites (3 + 3): cluster summary 8.1 %" in page
 
 
@@ -170,3 +170,7 @@ def test_the_committed_page_is_that_of_the_committed_numbers() -> None:
     null, real = ([run.read(cell) for cell in known[part]] for part in ("null", "real"))
     assert run.report(null, real, known["trials"], known["seconds"]) == run.REPORT.read_text(encoding="utf-8")
     assert len(null) == len(run.CONDITIONS) * len(run.SITES)
+    assert len(real) == len(run.REAL) * len(run.SITES)
+    # What decides where arms are equal holds its level, by more than chance among so many rows.
+    equal = [cell for cell in null if cell.arms[0] == cell.arms[1]]
+    assert run.breaches(equal) == []
