@@ -92,9 +92,9 @@ def mediate(frame: pd.DataFrame, question: Question, mediator: str, *, draws: in
         raise BadData(f'column "{mediator}" is named for something else already; the mediator is a column of its own')
     asked = replace(question, covariates=(*question.covariates, mediator))
     refusals.columns_exist(frame, asked)
-    numbers(frame[mediator], mediator)
+    with_numbers = frame.assign(**{mediator: numbers(frame[mediator], mediator)})
     with one_thread():
-        data = read(frame.assign(**{mediator: numbers(frame[mediator], mediator)}), asked)
+        data = read(with_numbers, asked)
         values = dict(data.covariates)[mediator]
         between = site_means(values, data.site)[data.site]
         stratum = None if data.site_stratum is None else data.site_stratum[data.site]

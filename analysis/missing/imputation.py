@@ -141,6 +141,16 @@ def multiply_imputed(
     people with some waves as they are.   auxiliary : columns, complete, that help to fill but are not adjusted for; labelled
     covariates help too and must be complete.   seed : the question's without one.   method : that gives an effect with df.
     Supposes missing at random given what is in the model; see `analysis.missing.tipping` for what if not.
+    Raises BadData as `compare` does.
+
+    >>> rng = np.random.default_rng(1)
+    >>> people = pd.DataFrame({"site": np.repeat(np.arange(8), 6), "before": rng.normal(size=48)})
+    >>> people["arm"] = people.site % 2
+    >>> people["after"] = (people.before + rng.normal(size=48)).where(rng.random(48) > 0.2)
+    >>> asked = Question("after", "arm", "site", baseline="before", design="randomised")
+    >>> found = multiply_imputed(people, asked, imputations=5)
+    >>> found.filled, found.effect.df < found.complete_df
+    ((('after', 6), ('before', 0)), True)
     """
     if question.wave:
         return NotEstimable("long data: cLDA takes people with some waves as they are, without imputation")

@@ -78,6 +78,16 @@ def weighted_did(
     numbers, averaged over the people of a site where they differ within it; the baseline itself may be one.
     Strata and pairs are not entered; rows that lack a site covariate are left out. Refused where sites were randomised, and
     beyond a tenth as many covariates as sites. Raises BadData as `compare` does.
+
+    >>> rng = np.random.default_rng(1)
+    >>> people = pd.DataFrame({"site": np.repeat(np.arange(12), 5), "before": rng.normal(size=60)})
+    >>> people["arm"] = people.site % 2
+    >>> people["size"] = (people.site * 7) % 12
+    >>> people["after"] = people.before + rng.normal(size=60)
+    >>> asked = Question("after", "arm", "site", baseline="before", design="nonrandomised")
+    >>> found = weighted_did(people, asked, ["size"])
+    >>> abs(found.balance.covariates[0].weighted_difference) < 1e-9
+    True
     """
     if question.design != "nonrandomised":
         return NotEstimable(

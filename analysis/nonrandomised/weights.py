@@ -278,6 +278,11 @@ def balance_table(names: Sequence[str], covariates: Floats, site_arm: Floats, we
     Before and after are both in √((s₁² + s₀²)/2) of the unweighted sites, so that a smaller one is a smaller difference
     (Stuart, Lee & Leacy 2013, J. Clin. Epidemiol. 66, S84–S90). Raises BadData for a covariate that is constant within
     each arm and tells them apart: it is the arm itself.
+
+    >>> arm, size = np.array([1.0, 1.0, 0.0, 0.0]), np.array([[2.0], [4.0], [3.0], [7.0]])
+    >>> found = balance_table(["size"], size, arm, np.array([1.0, 3.0, 1.0, 0.5]))
+    >>> found.covariates[0].means, found.covariates[0].weighted_means[0]
+    ((3.0, 5.0), 3.5)
     """
     treated = site_arm == 1.0
     rows = []

@@ -144,6 +144,42 @@ def test_at_the_tipping_point_the_interval_ends_at_zero_and_before_it_nothing_ch
         assert (abs(just_before) > half) == found.excludes_zero
 
 
+@pytest.mark.parametrize("weight", ["person", "site"])
+def test_the_formula_is_what_filling_every_gap_with_its_mean_and_a_shift_would_give(
+    weight: tipping_module.Weight,
+) -> None:
+    """By hand: a gap gets the mean of its arm (people weighing alike) or of its site, a silent site that of its arm's sites."""
+    rng = np.random.default_rng(8)
+    site = np.repeat(np.arange(10), 5)
+    site_arm = np.arange(10) % 2 * 1.0
+    outcome = rng.normal(size=50) + site_arm[site]
+    missing = (rng.random(50) < 0.3) | np.isin(site, [3, 4])
+    table = pd.DataFrame({"site": site, "arm": site_arm[site], "y": np.where(missing, np.nan, outcome)})
+
+    def difference(people: tuple[float, float], sites: tuple[float, float]) -> float:
+        means = []
+        for arm, of_people, of_sites in zip((1.0, 0.0), people, sites, strict=True):
+            here = table[table.arm == arm]
+            of_site = here.groupby("site").y.transform("mean")
+            silent = of_site.isna()
+            if weight == "person":
+                usual = pd.Series(here.y.mean(), index=here.index)
+            else:
+                usual = of_site.fillna(here.groupby("site").y.mean().mean())
+            shift = np.where(silent, of_sites, of_people)
+            filled = here.assign(y=here.y.where(here.y.notna(), usual + shift))
+            means.append(filled.y.mean() if weight == "person" else filled.groupby("site").y.mean().mean())
+        return float(means[0] - means[1])
+
+    found = shares(missing, site, site_arm, weight)
+    at_random = difference((0.0, 0.0), (0.0, 0.0))
+    for people_shift, sites_shift in (((2.0, -1.0), (0.0, 0.0)), ((0.0, 0.0), (3.0, 0.5)), ((1.0, 1.0), (-2.0, 4.0))):
+        expected = at_random
+        for pair, shift in ((found.people, people_shift), (found.sites, sites_shift)):
+            expected += shift[0] * pair[0] - shift[1] * pair[1]
+        assert difference(people_shift, sites_shift) == pytest.approx(expected, abs=1e-12)
+
+
 def test_the_grid_holds_the_formula_and_the_effect_as_it_was() -> None:
     found = tipping(4.0, (1.0, 7.0), (0.2, 0.1), [-10.0, 0.0, 10.0])
     assert isinstance(found, Tipping)
