@@ -27,8 +27,13 @@ WEIGHTINGS: tuple[Weighting, ...] = get_args(Weighting)
 _STEPS = 5000
 # Score, or difference of means in SDs, at which a search is over.
 _FOUND = 1e-11
+# By which a criterion may seem to worsen at its optimum, where the last step is smaller than its rounding error.
+_ROUNDING = 1e-13
 # Information a site, in SDs of the covariates, below which a coefficient is running to infinity.
 _SEPARATED = 1e-7
+# Effective sites an arm, two but for rounding; and the smallest weight beside the largest, so that none is lost to underflow.
+_FEWEST = 2.0 - 1e-9
+_LEAST = 1e-14
 
 APPROXIMATE = "the covariates tell the arms apart completely: the propensity is penalised, and balance approximate"
 
@@ -90,15 +95,14 @@ def overlap_weights(site_arm: Floats, covariates: Floats) -> SiteWeights | NotEs
         if propensity is None:
             return NotEstimable("no propensity could be found, penalised or not")
     weights = np.where(site_arm == 1.0, 1.0 - propensity, propensity)
-    return SiteWeights(
-        "overlap", _normalised(weights, site_arm), propensity, "sites that might have been in either arm", warnings
-    )
+    population = "sites that might have been in either arm"
+    return _leaning(SiteWeights("overlap", _normalised(weights, site_arm), propensity, population, warnings), site_arm)
 
 
 def entropy_weights(site_arm: Floats, covariates: Floats) -> SiteWeights | NotEstimable:
     """Entropy balancing of the control sites to the first moments of the treated; arguments as `overlap_weights`.
 
-    NotEstimable where no weights could do it: the treated mean lies beyond every control site.
+    NotEstimable where no weights could do it, as the treated mean lies beyond every control site, or none that leave two.
 
     >>> arm = np.repeat([1.0, 0.0], 4)
     >>> size = np.array([4.0, 5.0, 6.0, 6.0, 3.0, 5.0, 7.0, 2.0])[:, None]
@@ -109,14 +113,15 @@ def entropy_weights(site_arm: Floats, covariates: Floats) -> SiteWeights | NotEs
     if isinstance(scaled, NotEstimable):
         return scaled
     control = site_arm == 0.0
-    found = _entropy(scaled[control] - scaled[~control].mean(axis=0))
-    if found is None:
+    balancing = _entropy(scaled[control] - scaled[~control].mean(axis=0))
+    if balancing is None:
         return NotEstimable(
             "no weights of the control sites can give the treated sites' means: those lie beyond the control sites"
         )
     weights = np.ones(len(site_arm))
-    weights[control] = found
-    return SiteWeights("entropy", _normalised(weights, site_arm), None, "sites like the treated ones")
+    weights[control] = balancing
+    found = SiteWeights("entropy", _normalised(weights, site_arm), None, "sites like the treated ones")
+    return _leaning(found, site_arm)
 
 
 def _checked(site_arm: Floats, covariates: Floats) -> Floats | NotEstimable:
@@ -145,7 +150,20 @@ def _checked(site_arm: Floats, covariates: Floats) -> Floats | NotEstimable:
     return scaled
 
 
+def _leaning(found: SiteWeights, site_arm: Floats) -> SiteWeights | NotEstimable:
+    """The weights, unless they leave an arm fewer sites than a comparison needs."""
+    left = effective_sites(found.weights, site_arm)
+    if min(left) < _FEWEST:
+        arm = "treatment" if left[0] < left[1] else "control"
+        return NotEstimable(
+            f"balance would lean on too few sites: the weighted {arm} arm is worth {min(left):.1f} sites of equal weight, "
+            "fewer than two"
+        )
+    return found
+
+
 def _normalised(weights: Floats, site_arm: Floats) -> Floats:
+    weights = np.maximum(weights, _LEAST * weights.max())
     totals = np.where(site_arm == 1.0, weights[site_arm == 1.0].sum(), weights[site_arm == 0.0].sum())
     return np.asarray(weights / totals)
 
@@ -174,7 +192,7 @@ def _logistic(columns: Floats, arm: Floats, *, penalised: bool) -> Floats | None
         while True:
             moved = beta + fraction * step
             reached = _likelihood(columns, arm, moved, penalised)
-            if reached >= value - 1e-14 * abs(value) or fraction < 1e-8:
+            if reached >= value - _ROUNDING * (1.0 + abs(value)) or fraction < 1e-8:
                 break
             fraction /= 2.0
         beta, value = moved, reached
@@ -208,7 +226,8 @@ def _entropy(distance: Floats) -> Floats | None:
         except np.linalg.LinAlgError:
             return None
         fraction = 1.0
-        while _tilted(distance, slope - fraction * step)[1] > value and fraction > 1e-8:
+        allowed = value + _ROUNDING * (1.0 + abs(value))
+        while _tilted(distance, slope - fraction * step)[1] > allowed and fraction > 1e-8:
             fraction /= 2.0
         slope = slope - fraction * step
         if float(np.abs(slope).max()) > 1e3:  # the weights run to one site without ever reaching the mean

@@ -94,8 +94,8 @@ def test_the_e_value_is_the_formula_s(want: dict[str, float]) -> None:
 
 
 def test_an_outlying_site_is_not_taken_for_arms_told_apart() -> None:
-    outlying = np.array([-0.568, -0.216, -0.232, 3.323, -0.353, -0.668])
-    arm = np.array([0.0, 1, 0, 1, 1, 0])
+    outlying = np.array([-0.6, -0.2, -0.3, 30.0, -0.4, -0.7, 0.1, 0.4, 0.2, -0.1, 0.3, -0.5])
+    arm = np.array([0.0, 1, 0, 1, 1, 0, 0, 1, 1, 0, 0, 1])
     found = overlap_weights(arm, outlying[:, None])
     assert isinstance(found, SiteWeights)
     assert found.warnings == ()
@@ -157,6 +157,35 @@ def test_treated_sites_beyond_every_control_site_are_a_reason_not_a_weight() -> 
     beyond = entropy_weights(arm, np.concatenate((np.arange(10.0, 15), np.arange(5.0)))[:, None])
     assert isinstance(beyond, NotEstimable)
     assert "beyond the control sites" in beyond.reason
+
+
+@pytest.mark.parametrize("kind", ["overlap", "entropy"])
+def test_weights_that_lean_on_fewer_than_two_sites_of_an_arm_are_refused(kind: str) -> None:
+    arm = np.repeat([1.0, 0.0], 4)
+    covariate = np.array([9.0, 10, 11, 12, 11.5, 1, 2, 1.5])[:, None]
+    refused = site_weights(kind, arm, covariate)  # type: ignore[arg-type]
+    assert isinstance(refused, NotEstimable)
+    assert "fewer than two" in refused.reason
+
+
+def test_entropy_weights_are_found_wherever_the_treated_mean_lies_within_the_control_sites() -> None:
+    """A search that stops at rounding error would refuse some of these; 300 draws of 20 sites."""
+    rng = np.random.default_rng(2)
+    arm = np.repeat([1.0, 0.0], 10)
+    for _ in range(300):
+        values = rng.normal(size=20) + arm * rng.uniform(0, 1.5)
+        inside = values[10:].min() < values[:10].mean() < values[10:].max()
+        found = entropy_weights(arm, values[:, None])
+        beyond = isinstance(found, NotEstimable) and "beyond" in found.reason
+        assert inside != beyond
+
+
+def test_weights_that_all_but_vanish_are_still_weights() -> None:
+    covariate = np.concatenate((np.arange(10) * 1.0, np.arange(9) * 1.0, [2000.0]))[:, None]
+    found = entropy_weights(np.repeat([1.0, 0.0], 10), covariate)
+    assert isinstance(found, SiteWeights)
+    assert (found.weights > 0).all()
+    assert isinstance(weighted_difference(covariate[:, 0], np.repeat([1.0, 0.0], 10), found.weights), Effect)
 
 
 def test_what_cannot_be_balanced_is_refused_with_its_reason() -> None:
