@@ -34,7 +34,7 @@ from analysis.trial_data import Counts, TrialData, read
 from analysis.two_stage.cluster_summary import ATTENUATED, cluster_summary, site_residual_means
 from analysis.version import VERSION
 
-__all__ = ["METHODS", "BadData", "Comparison", "Question", "Variance", "compare", "results"]
+__all__ = ["METHODS", "BadData", "Comparison", "Question", "Variance", "compare", "residual_site_means", "results"]
 
 MethodResult = Effect | RandomisationTest | WildBootstrap | NotEstimable
 
@@ -193,6 +193,11 @@ def results(
     workings = _Workings(data, question, quick=quick)
     table = {**_METHODS, "studentised": _studentised, "site_cr2": _site_cr2}
     return {name: table[name](workings) for name in methods}
+
+
+def residual_site_means(data: TrialData, question: Question) -> Floats:
+    """Unweighted site means (S,) of what the question's covariates, without the arm, leave of the outcome."""
+    return _Workings(data, question).outcome_means
 
 
 class _Workings:

@@ -116,6 +116,15 @@ def evaluate(sums: ReviewSums, theta_review: float, theta_site: float) -> Evalua
 def criteria(sums: ReviewSums, theta_review: Floats, theta_site: Floats) -> Floats:
     """The criterion alone at many pairs of variance ratios, (K,) and (K,) to (K,)."""
     p = sums.rank
+    logs, cross = cross_products(sums, theta_review, theta_site)
+    diagonal = np.linalg.cholesky(cross).diagonal(axis1=1, axis2=2)
+    logs += 2.0 * np.log(diagonal[:, :p]).sum(axis=1)
+    logs += (sums.rows - p) * 2.0 * np.log(diagonal[:, p])
+    return logs
+
+
+def cross_products(sums: ReviewSums, theta_review: Floats, theta_site: Floats) -> tuple[Floats, Floats]:
+    """log|H| (K,) and [X y]'H⁻¹[X y] (K, q, q) at many pairs of variance ratios, (K,) and (K,)."""
     d = 1.0 + theta_review[:, None] * sums.n
     w = sums.n / d
     weighted = w[:, :, None] * sums.means
@@ -124,10 +133,8 @@ def criteria(sums: ReviewSums, theta_review: Floats, theta_site: Floats) -> Floa
     e = 1.0 + theta_site[:, None] * w_site
     scaled = t_site * (theta_site[:, None] / e)[:, :, None]
     cross = sums.within + np.swapaxes(weighted, 1, 2) @ sums.means - np.swapaxes(scaled, 1, 2) @ t_site
-    diagonal = np.linalg.cholesky(cross).diagonal(axis1=1, axis2=2)
-    logs: Floats = np.log(d).sum(axis=1) + np.log(e).sum(axis=1) + 2.0 * np.log(diagonal[:, :p]).sum(axis=1)
-    logs += (sums.rows - p) * 2.0 * np.log(diagonal[:, p])
-    return logs
+    logs: Floats = np.log(d).sum(axis=1) + np.log(e).sum(axis=1)
+    return logs, cross
 
 
 @dataclass(frozen=True)

@@ -293,6 +293,11 @@ def _to_know(plan: StatisticalAnalysisPlan) -> list[str]:
         found.append(f"the plan names {method} where the usual choice is {ladder.method}: {ladder.reason}")
     if method == "lmm_kenward_roger" and plan.sites < 12:
         found.append("with fewer than 12 sites the mixed model with Kenward–Roger is conservative")
+    if plan.adjust == "westfall_young" and plan.design == "nonrandomised":
+        found.append(
+            "westfall_young judges secondary outcomes over the allocations that could have been made, and sites were not "
+            "randomised: there will be no adjusted p; name holm"
+        )
     if plan.primary.smallest_worthwhile is None:
         found.append(
             "no smallest worthwhile difference is named, so a small difference can never be called too small to matter"
