@@ -8,6 +8,8 @@ import click
 
 from evalapp import __version__
 from evalapp.operate import COMMANDS
+from evalapp.planning import plan
+from evalapp.questionnaires import instruments_group
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -144,7 +146,54 @@ def reliability(
         click.echo(in_words(answer))
 
 
-for command in COMMANDS:
+@main.command(cls=OneLineCommand)
+@click.option("--sites", type=int, required=True, metavar="N", help="Sites in all, both arms together.")
+@click.option("--reviews", type=float, required=True, metavar="N", help="Reviews a site.")
+@click.option("--people", type=float, required=True, metavar="N", help="People recruited a review, before attrition.")
+@click.option("--icc-site", type=float, required=True, metavar="ICC", help="Site variance over total.")
+@click.option("--icc-review", type=float, required=True, metavar="ICC", help="(Site + review variance) over total.")
+@click.option("--treated", type=int, metavar="N", help="Sites in the treatment arm; half of them unless given.")
+@click.option("--cv", type=float, default=0.0, metavar="CV", help="Coefficient of variation of people per site.")
+@click.option("--baseline-r", type=float, default=0.0, metavar="R", help="Correlation with the baseline, every level.")
+@click.option("--baseline-r-review", type=float, metavar="R", help="The same of reviews, where it differs.")
+@click.option("--baseline-r-site", type=float, metavar="R", help="The same of sites: the cluster autocorrelation.")
+@click.option(
+    "--analysis",
+    type=click.Choice(["after", "adjusted", "change"]),
+    default="adjusted",
+    show_default=True,
+    help="What is compared: the wave after, the same adjusted for the baseline, or the change from it.",
+)
+@click.option("--waves", type=int, default=1, metavar="N", help="Waves after, whose mean is compared.")
+@click.option("--attrition", type=float, default=0.0, metavar="SHARE", help="Share of people lost.")
+@click.option("--site-attrition", type=float, default=0.0, metavar="SHARE", help="Share of sites lost.")
+@click.option("--site-covariates", type=int, default=0, metavar="N", help="Columns that describe sites, strata too.")
+@click.option("--delta", type=float, metavar="SD", help="Difference to detect, in SD: gives the power.")
+@click.option("--risks", callback=_listed, metavar="P1,P0", help="Instead of delta: shares answering yes, in each arm.")
+@click.option(
+    "--power", "target", type=float, metavar="SHARE", help="Power of the smallest detectable difference; 0.8."
+)
+@click.option("--alpha", type=float, default=0.05, show_default=True, help="Two-sided level of the test.")
+@click.option("--simulate", type=int, metavar="TRIALS", help="Simulate trials, analysed as the real one will be.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Seed of the simulation.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON at full precision.")
+def power(as_json: bool, **options: Any) -> None:
+    """Plan a cluster trial: power, smallest detectable difference, degrees of freedom, sites required.
+
+    Differences are in SD of the outcome. Bad input ends with exit code 2 and one line that says what to do.
+    """
+    # SciPy takes a third of a second to import: only here, so that the other commands start at once.
+    from analysis.errors import BadData  # noqa: PLC0415
+    from evalapp.exchange.planning import in_words, planned  # noqa: PLC0415
+
+    try:
+        result = planned(**options)
+    except BadData as error:
+        refuse("power", error)
+    click.echo(json.dumps(result.to_dict(), allow_nan=False, indent=2) if as_json else in_words(result))
+
+
+for command in (*COMMANDS, instruments_group, plan):
     main.add_command(command)
 
 

@@ -2,6 +2,7 @@
 
 import sqlite3
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import (
@@ -103,9 +104,11 @@ def _begin_sqlite(connection: Any) -> None:
 
 
 def prepare_file(engine: Engine) -> None:
-    """Set the journal mode once, when a database is made or upgraded; it stays in the file."""
+    """Make the file, for its owner alone, and set its journal mode once; both stay (journals take the file's mode)."""
     if engine.dialect.name != "sqlite":
         return
+    if engine.url.database:
+        Path(engine.url.database).touch(mode=0o600, exist_ok=True)
     raw = engine.raw_connection()
     try:
         raw.cursor().execute(f"PRAGMA journal_mode={sqlite_journal_mode()}")

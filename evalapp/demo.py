@@ -28,18 +28,50 @@ PLACES = (
 )  # fmt: skip
 WELSH = frozenset({"Llanfair Vale", "Vale of Ithon"})
 SCOTTISH = frozenset({"Glenross", "Inverlea", "Yarrow"})
+TRIGGERS = {"no_harm": ("success", "good_practice", "near_miss"), "harm": ("harm",), "death": ("death",)}
 AGENCIES = ("children's social care", "police", "health", "school", "voluntary sector", "housing")
 
 # The truth the demonstration is made with: differences between the arms after the review, in points of a 5-point
 # answer (0.4 is 10 points of 100). One benefit, one harm; everything else is the same in both arms.
 TRUE_EFFECT = {("BLG", "after"): 0.40, ("BLG", "month3"): 0.48, ("CAN", "after"): -0.24}
-USUAL = {"BLG": 2.9, "BLR": 3.2, "MOR": 3.3, "AFF": 3.0, "CAN": 3.5}
+# How much of the twelve parts of an appreciative review there truly is, by arm: what facilitators say lies a little above
+# it, what observers say a little below. The parts in which the arms differ most and least, in shares of the range.
+FIDELITY = {True: 0.85, False: 0.45}
+SAID = {"facilitator": 0.03, "observer": -0.03}
+PARTS = {"FID3": 0.25, "FID5": 0.15, "FID8": 0.1, "FID6": -0.2, "FID10": -0.15, "FID12": -0.15}  # in the other arm
+NEW_IDEA, OWN_ACTS = {True: 0.75, False: 0.45}, {True: 2.4, False: 1.1}
+OBSERVED = 1 / 3  # of the reviews
+# Days on which people met, days from what set a review off to its start, and from its end to its report: (from, to).
+CONTACT = {True: (2, 3), False: (1, 2)}
+WAITED = {True: (20, 60), False: (40, 140)}
+WRITTEN = {True: (10, 40), False: (50, 160)}
+USUAL = {"BLG": 2.9, "BLR": 3.2, "MOR": 3.3, "AFF": 3.0, "CAN": 3.5, "HARM1": 2.2, "HARM2": 2.4}
 SITE_SD, REVIEW_SD, PERSON_SD, ITEM_SD = 0.15, 0.22, 0.62, 0.75
 TURNOUT = {
-    ("practitioner", "before"): 0.88, ("practitioner", "after"): 0.84, ("practitioner", "month3"): 0.68,
-    ("manager", "before"): 0.86, ("manager", "after"): 0.80, ("manager", "month3"): 0.64,
-    ("parent", "before"): 0.72, ("parent", "after"): 0.66,
-}  # fmt: skip
+    "practitioner": {"before": 0.88, "after": 0.84, "month3": 0.68, "month12": 0.55},
+    "manager": {"baseline": 0.80, "before": 0.86, "after": 0.80, "month3": 0.64, "month12": 0.52},
+    "leader": {"baseline": 0.76, "before": 0.80, "after": 0.74, "month3": 0.60, "month12": 0.50},
+    "parent": {"before": 0.72, "after": 0.66, "month3": 0.50, "month12": 0.30},
+    "young_person": {"after": 0.62},
+    "facilitator": {"after": 0.95, "month12": 0.40},
+    "observer": {"after": 0.93},
+}
+EASY_READ = 0.15  # of the parents
+NOT_INVITED = ("not_safe", "not_lawful", "not_kind_now", "not_kind_now", "cannot_reach")
+AT_A_SITE = ("leader", "leader", "leader", "manager", "manager", "manager")  # who answers for it outside its reviews
+NEW, STARTED = 2, 1  # cards of each kind
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What answers are drawn from: differences between the arms by scale (or item that belongs to none) and wave, in points
+    of a 5-point answer; the fidelity of reviews by arm, appreciative or not."""
+
+    effect: Mapping[tuple[str, str], float]
+    fidelity: Mapping[bool, float]
+
+
+TRUTH = Truth(TRUE_EFFECT, FIDELITY)
 
 
 @dataclass(frozen=True)
@@ -48,7 +80,7 @@ class Asked:
 
     assignment: Assignment
     place: Membership
-    review: Review
+    review: Review | None
     site: Site
     wave: str
     appreciative: bool
@@ -89,7 +121,7 @@ def _trial(session: Session, now: datetime) -> Trial:
         session, SLUG, "Demonstration trial", kind="demo", design="randomised", planned_sites=24,
         plan=roster.usual_plan(design="randomised", planned_sites=24),
         targets={"sites": 24, "reviews": 96, "practitioners": 700, "parents": 120},
-        results_open_at=now - timedelta(days=1),
+        results_open_at=now - timedelta(days=1), starts_on=(now - timedelta(days=420)).date(),
     )  # fmt: skip
 
 
@@ -103,11 +135,15 @@ def _staff(session: Session, now: datetime) -> list[tuple[Any, str, str]]:
 
 # Sites joined one after another: how many stand where today, and when the first review of each began (days from today).
 STAGES = (
-    (18, (-330, -150)),  # all done, three months after the review included
+    (16, (-330, -150)),  # all done, three months after the review included
+    (2, (-364, -358)),  # answering a year after
     (2, (-100, -98)),  # answering three months after
     (2, (-9, -8)),  # answering just after
     (2, (6, 8)),  # answering before; their group is not known yet
 )
+
+
+JOINED_BEFORE = timedelta(days=45)  # so that the last to join are still answering for their site
 
 
 def _sites(session: Session, trial: Trial, rng: np.random.Generator, now: datetime) -> None:
@@ -124,7 +160,7 @@ def _sites(session: Session, trial: Trial, rng: np.random.Generator, now: dateti
             place = next(places)
             nation = "wales" if place in WELSH else "scotland" if place in SCOTTISH else "england"
             first_day = today + timedelta(days=int(rng.integers(earliest, latest + 1)))
-            site = Site(trial_id=trial.id, name=place, nation=nation, joined_on=first_day - timedelta(days=60))
+            site = Site(trial_id=trial.id, name=place, nation=nation, joined_on=first_day - JOINED_BEFORE)
             session.add(site)
             session.flush()
             morning = datetime.combine(first_day, time(8), LONDON)
@@ -132,25 +168,67 @@ def _sites(session: Session, trial: Trial, rng: np.random.Generator, now: dateti
                 session, site, arms[int(arm)], scheme="complete", actor="system",
                 now=now, drawn_at=now - timedelta(days=400), revealed_at=morning,
             )  # fmt: skip
+            for role in AT_A_SITE:
+                roster.add_person(session, site, role, agency=str(rng.choice(AGENCIES)), level="senior manager")
+            under_way = latest > -150
             for count in range(int(rng.integers(3, 6))):
-                _review(session, site, f"Review {count + 1}", first_day + timedelta(days=count), rng)
+                start = first_day + timedelta(days=count)
+                outcome = OUTCOMES.get(count) if under_way or latest < -330 else None
+                _review(session, site, f"Review {count + 1}", start, rng, now, arms[int(arm)].is_treatment, outcome)
 
 
-def _review(session: Session, site: Site, label: str, start: date, rng: np.random.Generator) -> None:
-    outcome = str(rng.choice(["no_harm", "harm", "death"], p=[0.4, 0.45, 0.15]))
+# Where people answer today there is a review of each kind, so that every questionnaire can be tried.
+OUTCOMES = {0: "no_harm", 1: "death", 2: "harm"}
+
+
+def _review(
+    session: Session, site: Site, label: str, start: date, rng: np.random.Generator, now: datetime, appreciative: bool,
+    outcome: str | None,
+) -> None:  # fmt: skip
+    today = now.astimezone(LONDON).date()
+
+    def days(between: tuple[int, int]) -> int:
+        return int(rng.integers(between[0], between[1] + 1))
+
+    to_try = outcome is not None
+    outcome = outcome or str(rng.choice(["no_harm", "harm", "death"], p=[0.4, 0.45, 0.15]))
+    ends = start + timedelta(days=int(rng.integers(1, 3)))
     review = Review(
-        site_id=site.id, label=label, starts_on=start, ends_on=start + timedelta(days=int(rng.integers(1, 3))),
-        outcome=outcome, statutory=outcome == "death", review_type="local learning review",
+        site_id=site.id, label=label, starts_on=start, ends_on=ends, outcome=outcome, statutory=outcome == "death",
+        review_type="local learning review", trigger=str(rng.choice(TRIGGERS[outcome])), model_version="1",
+        triggered_on=start - timedelta(days=days(WAITED[appreciative])),
     )  # fmt: skip
+    if ends < today:
+        review.contact_days = days(CONTACT[appreciative])
+        report = ends + timedelta(days=days(WRITTEN[appreciative]))
+        review.reported_on = report if report <= today else None
     session.add(review)
     session.flush()
     for _ in range(int(rng.integers(5, 10))):
         roster.add_person(session, review, "practitioner", agency=str(rng.choice(AGENCIES)), level="front line")
     for _ in range(int(rng.integers(1, 3))):
         roster.add_person(session, review, "manager", agency=str(rng.choice(AGENCIES)), level="manager")
-    if outcome != "death":
-        for _ in range(int(rng.integers(1, 3))):
-            roster.add_person(session, review, "parent")
+    for _ in range(int(rng.integers(1, 3))):
+        roster.add_person(session, review, "leader", agency=str(rng.choice(AGENCIES)), level="board or partnership")
+    _family(session, review, rng, now, to_try=to_try)
+    roster.add_person(session, review, "facilitator")
+    if to_try or rng.random() < OBSERVED:
+        roster.add_person(session, review, "observer")
+
+
+def _family(session: Session, review: Review, rng: np.random.Generator, now: datetime, *, to_try: bool) -> None:
+    """Parents, some in easy read, and now and then a young person. After a death a named lead decides who may be asked."""
+    for number in range(4 if to_try else int(rng.integers(1, 3))):
+        easy = number >= 2 or (not to_try and rng.random() < EASY_READ)
+        place = roster.add_person(session, review, "parent", form="easy_read" if easy else "standard")
+        if review.outcome == "death":
+            invite = to_try or rng.random() < 0.5
+            reason = None if invite else str(rng.choice(NOT_INVITED))
+            day = datetime.combine(review.ends_on or now.date(), time(9), LONDON)
+            roster.decide(session, place, invite=invite, reason=reason, actor="system", now=min(day, now))
+    if review.outcome != "death" and (to_try or rng.random() < 0.25):
+        for _ in range(2 if to_try else 1):
+            roster.add_person(session, review, "young_person")
 
 
 def _asked(session: Session, trial: Trial) -> Iterator[Asked]:
@@ -159,11 +237,11 @@ def _asked(session: Session, trial: Trial) -> Iterator[Asked]:
         select(Assignment, Membership, Review, Site, Wave.code, Allocation.arm_id)
         .join(Membership, Membership.id == Assignment.membership_id)
         .join(Wave, Wave.id == Assignment.wave_id)
-        .join(Review, Review.id == Membership.review_id)
-        .join(Site, Site.id == Review.site_id)
+        .join(Site, Site.id == Membership.site_id)
+        .outerjoin(Review, Review.id == Membership.review_id)
         .join(Allocation, Allocation.site_id == Site.id)
         .where(Site.trial_id == trial.id)
-        .order_by(Site.name, Review.label, Membership.role, Membership.id, Wave.position)
+        .order_by(Site.name, Review.label, Membership.role, Membership.id, Wave.position, Assignment.instrument)
     )
     for assignment, place, review, site, wave, arm_id in session.execute(query):
         yield Asked(assignment, place, review, site, wave, arm_id in treatment)
@@ -180,12 +258,12 @@ def _answer(session: Session, trial: Trial, vault: Vault, rng: np.random.Generat
 
     for asked in list(_asked(session, trial)):
         answers_on = asked.assignment.opens_on + timedelta(days=int(rng.integers(1, 7)))
-        wants_to = rng.random() < TURNOUT[asked.place.role, asked.wave]
+        wants_to = rng.random() < TURNOUT[asked.place.role][asked.wave]
         if not wants_to or asked.assignment.closes_on >= today:
             continue
         mood = (
             level("site", asked.site.id, SITE_SD)
-            + level("review", asked.review.id, REVIEW_SD)
+            + (level("review", asked.review.id, REVIEW_SD) if asked.review else 0.0)
             + level("person", asked.place.id, PERSON_SD)
         )
         _fill(session, asked, mood, vault, rng, min(answers_on, asked.assignment.closes_on))
@@ -200,13 +278,16 @@ def _fill(session: Session, asked: Asked, mood: float, vault: Vault, rng: np.ran
     if response.state == "declined":
         return
     instrument = responses.instrument_of(response)
-    given = _given(instrument, asked, mood, rng)
+    given = given_by(instrument, asked, mood, rng)
     responses.save(session, response.id, given, vault=vault)
     basis = responses.basis_of(session, response.id, [item.code for item in instrument.items], vault=vault)
     responses.submit(session, response.id, vault=vault, today=day, basis=basis)
 
 
-def _given(instrument: Instrument, asked: Asked, mood: float, rng: np.random.Generator) -> dict[str, Given]:
+def given_by(
+    instrument: Instrument, asked: Asked, mood: float, rng: np.random.Generator, truth: Truth = TRUTH
+) -> dict[str, Given]:
+    """Answers to a questionnaire as somebody in this place and mood would give them."""
     scales: Mapping[str, Scale] = {
         code: scale for scale in instrument.scales if scale.part_of is None for code in scale.items
     }
@@ -223,7 +304,7 @@ def _given(instrument: Instrument, asked: Asked, mood: float, rng: np.random.Gen
         elif chance < 0.03:
             given[item.code] = Given()
         else:
-            given[item.code] = Given(_value(item, scales.get(item.code), asked, mood, tilt, rng))
+            given[item.code] = Given(_value(item, scales.get(item.code), asked, mood, tilt, rng, truth))
     return given
 
 
@@ -234,12 +315,16 @@ def _value(
     mood: float,
     tilt: Mapping[str, float],
     rng: np.random.Generator,
+    truth: Truth,
 ) -> Any:
+    if asked.place.role in SAID and item.code != "TXT1":
+        return _watched(item.code, asked, mood, rng, truth)
     if item.kind in {"agreement", "faces", "pictures", "rating"}:
         lowest, highest = int(item.codes[0]), int(item.codes[-1])
-        code = scale.code if scale else ""
-        effect = TRUE_EFFECT.get((code, asked.wave), 0.0) if asked.appreciative else 0.0
-        centre = USUAL.get(code, 3.3) + effect + mood + tilt.get(code, 0.0)
+        code = scale.code if scale else item.code
+        effect = truth.effect.get((code, asked.wave), 0.0) if asked.appreciative else 0.0
+        leaning = -mood if code.startswith("HARM") else mood
+        centre = USUAL.get(code, 3.3) + effect + leaning + tilt.get(code, 0.0)
         wanted = lowest + (centre - 1) / 4 * (highest - lowest) + rng.normal(0, ITEM_SD)
         if scale is not None and item.code in scale.reversed:
             wanted = lowest + highest - wanted
@@ -255,23 +340,39 @@ def _value(
     return None
 
 
+def _watched(code: str, asked: Asked, mood: float, rng: np.random.Generator, truth: Truth) -> Any:
+    """What a facilitator or an observer says was there."""
+    if code == "NEWIDEA":
+        return "yes" if rng.random() < NEW_IDEA[asked.appreciative] else "no"
+    if code == "OWNACT":
+        return int(rng.poisson(OWN_ACTS[asked.appreciative]))
+    tilt = 0.0 if asked.appreciative else PARTS.get(code, 0.0)
+    share = truth.fidelity[asked.appreciative] + SAID[asked.place.role] + tilt + 0.08 * mood
+    return int(rng.binomial(2, np.clip(share, 0.02, 0.98)))
+
+
 def _cards(session: Session, trial: Trial, vault: Vault, base_url: str, now: datetime) -> Iterator[dict[str, Any]]:
-    """Cards for people who can answer today: two of each role at each wave new, and one with a page already saved."""
+    """Cards for people who can answer today: of each role and questionnaire two new, and one with a page already saved."""
     today = now.astimezone(LONDON).date()
     taken: dict[tuple[str, str], int] = {}
+    met: set[str] = set()  # a code leads to what comes first for a person
     for asked in list(_asked(session, trial)):
-        kind = (asked.place.role, asked.wave)
+        kind = (asked.place.role, asked.assignment.instrument)
         is_open = asked.assignment.opens_on <= today <= asked.assignment.closes_on
-        if not is_open or taken.get(kind, 0) == 3 or responses.of_assignment(session, asked.assignment.id):
+        if not is_open or asked.place.person_id in met:
+            continue
+        met.add(asked.place.person_id)
+        if taken.get(kind, 0) == NEW + STARTED or responses.of_assignment(session, asked.assignment.id):
             continue
         taken[kind] = taken.get(kind, 0) + 1
         code = roster.issue_card(session, asked.place.person_id, vault=vault, actor="system", now=now)
-        started = taken[kind] == 3
+        started = taken[kind] > NEW
         if started:
             _start(session, asked, vault, today)
         yield {
             "code": str(code), "link": f"{base_url}/j#{code}", "role": asked.place.role, "site": asked.site.name,
-            "review": asked.review.label, "wave": asked.wave, "state": "started" if started else "new",
+            "review": asked.review.label if asked.review else None, "wave": asked.wave,
+            "instrument": asked.assignment.instrument, "state": "started" if started else "new",
         }  # fmt: skip
 
 

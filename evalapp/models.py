@@ -11,12 +11,14 @@ from sqlalchemy import (
     Date,
     Float,
     ForeignKey,
+    ForeignKeyConstraint,
     Index,
     Integer,
     LargeBinary,
     String,
     Text,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
@@ -27,6 +29,10 @@ STAFF_ROLES = ("admin", "evaluator", "coordinator", "funder")
 WAVES = ("baseline", "before", "after", "month3", "month12")
 NATIONS = ("england", "wales", "scotland", "northern_ireland")
 MODES = ("own_link", "tablet", "paper", "interviewer", "file")
+ANCHORS = ("joined", "start", "end")
+FORMS = ("standard", "easy_read")
+TRIGGERS = ("not_recorded", "success", "good_practice", "near_miss", "harm", "death")
+NOT_INVITED = ("not_safe", "not_lawful", "not_kind_now", "cannot_reach", "said_no", "other")
 
 
 def random_id() -> str:
@@ -49,6 +55,7 @@ class Trial(Base):
     kind: Mapped[str] = mapped_column(String(8), default="live")
     design: Mapped[str] = mapped_column(String(16), default="randomised")
     planned_sites: Mapped[int | None] = mapped_column(Integer)
+    starts_on: Mapped[date | None] = mapped_column(Date)  # its year stands in the questions that look ahead
     targets: Mapped[dict[str, int]] = mapped_column(JSON, default=dict)  # people expected to be recruited, by what
     plan: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)  # parsed by analysis.plan
     results_open_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
@@ -111,12 +118,26 @@ class Review(Base):
     review_type: Mapped[str | None] = mapped_column(String(80))
     statutory: Mapped[bool | None] = mapped_column(Boolean)
     outcome: Mapped[str] = mapped_column(String(12), default="not_recorded")
+    trigger: Mapped[str] = mapped_column(String(16), default="not_recorded")  # what made people hold it
+    model_version: Mapped[str | None] = mapped_column(String(40))  # of the way of reviewing, as its authors number it
+    triggered_on: Mapped[date | None] = mapped_column(Date)
     starts_on: Mapped[date | None] = mapped_column(Date)
     ends_on: Mapped[date | None] = mapped_column(Date)
+    reported_on: Mapped[date | None] = mapped_column(Date)
+    contact_days: Mapped[int | None] = mapped_column(Integer)  # days on which people met, not days from first to last
     __table_args__ = (
         UniqueConstraint("site_id", "label"),
+        UniqueConstraint("id", "site_id"),  # so that a place names a review and its own site, or neither
         one_of("outcome", ("not_recorded", "no_harm", "harm", "death")),
+        one_of("trigger", TRIGGERS),
         CheckConstraint("ends_on IS NULL OR starts_on IS NULL OR ends_on >= starts_on", name="ends_after_start"),
+        CheckConstraint(
+            "triggered_on IS NULL OR starts_on IS NULL OR triggered_on <= starts_on", name="triggered_before_start"
+        ),
+        CheckConstraint(
+            "reported_on IS NULL OR starts_on IS NULL OR reported_on >= starts_on", name="reported_after_start"
+        ),
+        CheckConstraint("contact_days IS NULL OR contact_days BETWEEN 1 AND 366", name="contact_days_possible"),
     )
 
 
@@ -141,20 +162,50 @@ class Card(Base):
 
 
 class Membership(Base):
-    """A person's place in one review: role, agency and level of responsibility."""
+    """A person's place in one review, or at a site outside its reviews: role, agency, level, and the form they read best."""
 
     __tablename__ = "membership"
     id: Mapped[str] = mapped_column(String(16), primary_key=True, default=random_id)
     person_id: Mapped[str] = mapped_column(ForeignKey("person.id"))
-    review_id: Mapped[str] = mapped_column(ForeignKey("review.id"), index=True)
+    site_id: Mapped[str] = mapped_column(ForeignKey("site.id"), index=True)
+    review_id: Mapped[str | None] = mapped_column(String(16), index=True)
     role: Mapped[str] = mapped_column(String(20))
     agency: Mapped[str | None] = mapped_column(String(40))
     level: Mapped[str | None] = mapped_column(String(40))
-    __table_args__ = (UniqueConstraint("person_id", "review_id"), one_of("role", ROLES))
+    form: Mapped[str] = mapped_column(String(12), default="standard")
+    __table_args__ = (
+        ForeignKeyConstraint(["review_id", "site_id"], ["review.id", "review.site_id"]),
+        UniqueConstraint("person_id", "review_id"),
+        Index(
+            "uq_membership_person_id_site_id_outside", "person_id", "site_id", unique=True,
+            sqlite_where=text("review_id IS NULL"), postgresql_where=text("review_id IS NULL"),
+        ),
+        one_of("role", ROLES),
+        one_of("form", FORMS),
+    )  # fmt: skip
+
+
+class InvitationDecision(Base):
+    """Whether someone may be asked: is it safe, lawful and kind? The last decision on a place holds."""
+
+    __tablename__ = "invitation_decision"
+    id: Mapped[str] = mapped_column(String(16), primary_key=True, default=random_id)
+    membership_id: Mapped[str] = mapped_column(ForeignKey("membership.id"))
+    number: Mapped[int] = mapped_column(Integer)
+    invite: Mapped[bool] = mapped_column(Boolean)
+    reason: Mapped[str | None] = mapped_column(String(16))  # why not
+    decided_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    decided_by: Mapped[str] = mapped_column(String(40))
+    __table_args__ = (
+        UniqueConstraint("membership_id", "number"),
+        one_of("reason", NOT_INVITED),
+        CheckConstraint("invite = (reason IS NULL)", name="reason_when_not_invited"),
+    )
 
 
 class Wave(Base):
-    """A round of questionnaires and its window, in days from a review's start or end (both days included)."""
+    """A round of questionnaires and its window, both days included: in days from a review's start or end, or from the day
+    the site joined. At a site outside its reviews every wave counts from the day it joined."""
 
     __tablename__ = "wave"
     id: Mapped[str] = mapped_column(String(16), primary_key=True, default=random_id)
@@ -167,7 +218,7 @@ class Wave(Base):
     __table_args__ = (
         UniqueConstraint("trial_id", "code"),
         one_of("code", WAVES),
-        one_of("anchor", ("start", "end")),
+        one_of("anchor", ANCHORS),
         CheckConstraint("closes_day >= opens_day", name="closes_after_opening"),
     )
 

@@ -253,7 +253,8 @@ def scores_frame(session: Session, trial_id: str, scale: str, waves: Iterable[st
 
     Columns: site, review, participant, role, wave (text), arm (its code; None before allocation), stratum,
     value (float; NaN when too little was answered). A person in several reviews counts in the first
-    (by start, then id); only submitted responses are here.
+    (by start, then id); what somebody answers for a site outside its reviews has no review, and counts where they
+    have no answer of a review at that wave. Only submitted responses are here.
     """
     import pandas as pd  # noqa: PLC0415  (kept out of the participant's path: importing it takes a second)
 
@@ -267,8 +268,8 @@ def scores_frame(session: Session, trial_id: str, scale: str, waves: Iterable[st
         .join(Assignment, Assignment.id == Response.assignment_id)
         .join(Membership, Membership.id == Assignment.membership_id)
         .join(Wave, Wave.id == Assignment.wave_id)
-        .join(Review, Review.id == Membership.review_id)
-        .join(Site, Site.id == Review.site_id)
+        .join(Site, Site.id == Membership.site_id)
+        .outerjoin(Review, Review.id == Membership.review_id)
         .outerjoin(Allocation, Allocation.site_id == Site.id)
         .outerjoin(Arm, Arm.id == Allocation.arm_id)
         .where(Site.trial_id == trial_id, Score.scale == scale, Wave.code.in_(list(waves)))
@@ -277,16 +278,17 @@ def scores_frame(session: Session, trial_id: str, scale: str, waves: Iterable[st
     columns = ["site", "review", "participant", "role", "wave", "arm", "stratum", "value", "starts_on"]
     frame = pd.DataFrame(session.execute(query).all(), columns=columns)
     frame["value"] = frame["value"].astype(float)
-    frame = frame.sort_values(["starts_on", "review"], kind="stable")
-    first = frame.groupby("participant", sort=False)["review"].transform("first")
-    return frame.loc[frame["review"] == first].drop(columns="starts_on").reset_index(drop=True)
+    frame = frame.sort_values(["starts_on", "review"], kind="stable", na_position="last")
+    first = frame.groupby("participant", sort=False)["review"].transform("first")  # the first there is
+    frame = frame[(frame["review"] == first) | frame["review"].isna()]
+    return frame.drop_duplicates(["participant", "wave"]).drop(columns="starts_on").reset_index(drop=True)
 
 
 def answers_frame(session: Session, trial_id: str, instrument: str, items: Iterable[str]) -> "pd.DataFrame":
     """Answers to some closed items of one instrument, a row an answer shown.
 
-    Columns: site, review, participant, role, wave, arm, item, value (object; None when blank or refused),
-    reason. Written words never leave by this door.
+    Columns: site, review (missing outside reviews), participant, role, wave, arm, item, value (object; None when
+    blank or refused), reason. Written words never leave by this door.
     """
     import pandas as pd  # noqa: PLC0415  (as above)
 
@@ -300,8 +302,8 @@ def answers_frame(session: Session, trial_id: str, instrument: str, items: Itera
         .join(Assignment, Assignment.id == Response.assignment_id)
         .join(Membership, Membership.id == Assignment.membership_id)
         .join(Wave, Wave.id == Assignment.wave_id)
-        .join(Review, Review.id == Membership.review_id)
-        .join(Site, Site.id == Review.site_id)
+        .join(Site, Site.id == Membership.site_id)
+        .outerjoin(Review, Review.id == Membership.review_id)
         .outerjoin(Allocation, Allocation.site_id == Site.id)
         .outerjoin(Arm, Arm.id == Allocation.arm_id)
         .where(Site.trial_id == trial_id, Response.instrument == instrument, Answer.item.in_(list(items)))
@@ -314,8 +316,8 @@ def answers_frame(session: Session, trial_id: str, instrument: str, items: Itera
 def people_frame(session: Session, trial_id: str) -> "pd.DataFrame":
     """Who was expected to answer what, and whether they did: a row an assignment.
 
-    Columns: site, site_name, review, review_label, participant, role, wave, arm (code or None), instrument,
-    opens_on, closes_on (dates), state ("expected", "open", "declined" or "submitted").
+    Columns: site, site_name, review, review_label (both missing outside reviews), participant, role, wave, arm (code
+    or None), instrument, opens_on, closes_on (dates), state ("expected", "open", "declined" or "submitted").
     """
     import pandas as pd  # noqa: PLC0415  (as above)
 
@@ -327,8 +329,8 @@ def people_frame(session: Session, trial_id: str) -> "pd.DataFrame":
         .select_from(Assignment)
         .join(Membership, Membership.id == Assignment.membership_id)
         .join(Wave, Wave.id == Assignment.wave_id)
-        .join(Review, Review.id == Membership.review_id)
-        .join(Site, Site.id == Review.site_id)
+        .join(Site, Site.id == Membership.site_id)
+        .outerjoin(Review, Review.id == Membership.review_id)
         .outerjoin(Response, Response.assignment_id == Assignment.id)
         .outerjoin(Allocation, Allocation.site_id == Site.id)
         .outerjoin(Arm, Arm.id == Allocation.arm_id)

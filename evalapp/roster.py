@@ -15,9 +15,11 @@ from evalapp.models import (
     Arm,
     Assignment,
     Card,
+    InvitationDecision,
     Membership,
     ParticipantSession,
     Person,
+    Response,
     Review,
     Site,
     Trial,
@@ -32,7 +34,7 @@ GRACE = timedelta(days=30)  # how long after the last window a card still opens 
 
 @dataclass(frozen=True)
 class Window:
-    """A wave's window in days from a review's start or end, both days included."""
+    """A wave's window in days from a review's start or end, or from the day a site joined; both days included."""
 
     code: str
     anchor: str
@@ -40,12 +42,16 @@ class Window:
     closes_day: int
 
 
-# "Before" ends the day before the first day, so that nothing of the review is in it.
+# "Before" ends the day before the first day, so that nothing of the review is in it. "Baseline" is asked of people who
+# answer for their site, and is over before a site that joins in good time learns its group.
 USUAL_WAVES = (
+    Window("baseline", "joined", 0, 42),
     Window("before", "start", -28, -1),
     Window("after", "end", 0, 7),
     Window("month3", "end", 76, 118),
+    Window("month12", "end", 350, 410),
 )
+FAMILY = ("parent", "young_person")
 
 
 _WORK = ("practitioner", "manager")
@@ -58,6 +64,25 @@ _USUAL_OUTCOMES = (
     ("affirmed", "Parents affirmed", "AFF", "after", None, ("parent",)),
     ("candour", "Hard things talked about", "CAN", "after", None, _WORK),
 )
+# (code, label, items, reply, roles, higher is better): shares of people, the harms as plainly as the benefits.
+_USUAL_SHARES = (
+    ("all-four", "Parents who were recognised, affirmed, built upon and heard", ("AFF1", "AFF2", "AFF3", "VOI2"), "agree",
+     ("parent",), True),
+    ("failure", "Parents who felt like a failure", ("HARM1",), "agree", ("parent",), False),
+    ("blamed", "Parents who felt blamed", ("HARM2",), "agree", ("parent",), False),
+    ("unsafe", "Parents who did not feel safe to speak", ("RSP3",), "disagree", ("parent",), False),
+    ("avoided", "Professionals who say hard things were steered around", ("CAN3",), "agree", _WORK, False),
+    ("smaller", "Professionals who left feeling smaller", ("TALL1",), "disagree", _WORK, False),
+)  # fmt: skip
+# (code, label, process, higher is better; None where it only tells whether the groups were reviewed in different ways).
+_USUAL_PROCESSES = (
+    ("fidelity", "Fidelity to the appreciative way", "fidelity", None),
+    ("high-fidelity", "Reviews of high fidelity", "high_fidelity", None),
+    ("contact-days", "Days on which people met", "contact_days", None),
+    ("days-to-report", "The time from trigger to report", "days_to_report", False),
+    ("new-idea", "Reviews that brought a new idea", "new_idea", True),
+    ("own-actions", "Actions begun without being told", "own_actions", True),
+)
 
 
 def usual_plan(*, design: str, planned_sites: int) -> dict[str, Any]:
@@ -69,6 +94,17 @@ def usual_plan(*, design: str, planned_sites: int) -> dict[str, Any]:
         }
         for place, (code, label, scale, wave, baseline, roles) in enumerate(_USUAL_OUTCOMES)
     ]  # fmt: skip
+    outcomes += [
+        {
+            "code": code, "label": label, "kind": "share", "items": list(items), "reply": reply, "wave": "after",
+            "roles": list(roles), "higher_is_better": better, "smallest_worthwhile": 10,
+        }
+        for code, label, items, reply, roles, better in _USUAL_SHARES
+    ]  # fmt: skip
+    outcomes += [
+        {"code": code, "label": label, "kind": "process", "scale": process, "wave": "after", "higher_is_better": better}
+        for code, label, process, better in _USUAL_PROCESSES
+    ]
     return {
         "design": design, "planned_sites": planned_sites, "alpha": 0.05, "level": 0.95, "seed": 1, "outcomes": outcomes,
     }  # fmt: skip
@@ -130,41 +166,117 @@ def allocate(
 
 
 def add_person(
-    session: Session, review: Review, role: str, *, agency: str | None = None, level: str | None = None,
-    person: Person | None = None,
+    session: Session, where: Review | Site, role: str, *, agency: str | None = None, level: str | None = None,
+    person: Person | None = None, form: str = "standard",
 ) -> Membership:  # fmt: skip
-    """Someone's place in a review (a new person, or one already in the trial), with what their role is asked to answer.
+    """Someone's place in a review, or at a site outside its reviews, with what they are asked to answer there.
 
-    A questionnaire is assigned for each wave of the trial that has one for the role and whose anchor date the review has.
+    The person is a new one, or one already in the trial.
     """
-    site = session.get_one(Site, review.site_id)
+    site = where if isinstance(where, Site) else session.get_one(Site, where.site_id)
     if person is None:
         person = Person(trial_id=site.trial_id)
         session.add(person)
         session.flush()
-    place = Membership(person_id=person.id, review_id=review.id, role=role, agency=agency, level=level)
+    place = Membership(
+        person_id=person.id, site_id=site.id, review_id=None if isinstance(where, Site) else where.id, role=role,
+        agency=agency, level=level, form=form,
+    )  # fmt: skip
     session.add(place)
     session.flush()
-    for wave in session.scalars(select(Wave).where(Wave.trial_id == site.trial_id).order_by(Wave.position)):
-        anchor = review.starts_on if wave.anchor == "start" else review.ends_on
-        if anchor is None:
-            continue
-        opens, closes = (anchor + timedelta(days=day) for day in (wave.opens_day, wave.closes_day))
-        for instrument in questionnaires(role, wave.code, review):
-            session.add(
-                Assignment(
-                    membership_id=place.id, wave_id=wave.id, instrument=instrument.name, version=instrument.version,
-                    opens_on=opens, closes_on=closes,
-                )
-            )  # fmt: skip
-    session.flush()
+    assign(session, place)
     return place
 
 
-def questionnaires(role: str, wave: str, review: Review) -> tuple[Instrument, ...]:
-    """What a role is asked at a wave of a review; what must never be asked after a death is left out there."""
-    asked = shelf().for_role_and_wave(role, wave)
-    return tuple(one for one in asked if one.asked and not (one.not_after_death and review.outcome == "death"))
+def assign(session: Session, place: Membership) -> None:
+    """Bring what a place is asked into line with what is known now: its review's days and outcome, the decision to invite.
+
+    A questionnaire is asked at each wave of the trial that has one for the place and whose day is known. What is no
+    longer asked is taken back, unless an answer to it was begun.
+    """
+    site = session.get_one(Site, place.site_id)
+    review = None if place.review_id is None else session.get_one(Review, place.review_id)
+    begun = select(Response.assignment_id)
+    trial = session.get_one(Trial, site.trial_id)
+    words = trial.kind == "demo" or bool(trial.text_reader)
+    had = session.scalars(select(Assignment).where(Assignment.membership_id == place.id)).all()
+    known = {(one.wave_id, one.instrument): one for one in had}
+    wanted = set()
+    for wave in session.scalars(select(Wave).where(Wave.trial_id == site.trial_id).order_by(Wave.position)):
+        anchor = _day(wave, site, review)
+        if anchor is None:
+            continue
+        opens, closes = (anchor + timedelta(days=day) for day in (wave.opens_day, wave.closes_day))
+        for instrument in expected(session, place, wave.code, review):
+            if not words and not instrument.closed_items:
+                continue  # nothing but boxes, and nobody named to read them
+            wanted.add((wave.id, instrument.name))
+            if (wave.id, instrument.name) not in known:
+                session.add(
+                    Assignment(
+                        membership_id=place.id, wave_id=wave.id, instrument=instrument.name, version=instrument.version,
+                        opens_on=opens, closes_on=closes,
+                    )
+                )  # fmt: skip
+    gone = [one.id for key, one in known.items() if key not in wanted]
+    if gone:
+        session.execute(delete(Assignment).where(Assignment.id.in_(gone), Assignment.id.not_in(begun)))
+    session.flush()
+
+
+def _day(wave: Wave, site: Site, review: Review | None) -> date | None:
+    """The day a wave's window is counted from; None while it is not known, or where the wave is not asked."""
+    if review is None:
+        return site.joined_on
+    return {"start": review.starts_on, "end": review.ends_on}.get(wave.anchor)
+
+
+def expected(session: Session, place: Membership, wave: str, review: Review | None) -> tuple[Instrument, ...]:
+    """What a place is asked at a wave. After a death a family is asked nothing unless somebody decided that they may be."""
+    if place.role in FAMILY and review is not None:
+        decision = decision_on(session, place)
+        invited = review.outcome != "death" if decision is None else decision.invite
+        if not invited:
+            return ()
+    return questionnaires(place.role, wave, review, form=place.form)
+
+
+def questionnaires(role: str, wave: str, review: Review | None, *, form: str = "standard") -> tuple[Instrument, ...]:
+    """What a role is asked at a wave of a review (or, without one, at a site), by what happened in the case."""
+    death = review is not None and review.outcome == "death"
+    asked = [
+        one
+        for one in shelf().for_role_and_wave(role, wave, outside_reviews=review is None)
+        if not (one.not_after_death if death else one.only_after_death)
+    ]
+    in_form = tuple(one for one in asked if one.form == form)
+    return in_form or tuple(one for one in asked if one.form == "standard")
+
+
+def decision_on(session: Session, place: Membership) -> InvitationDecision | None:
+    """The decision that holds on whether somebody may be asked; None while nobody has decided."""
+    return session.scalar(
+        select(InvitationDecision)
+        .where(InvitationDecision.membership_id == place.id)
+        .order_by(InvitationDecision.number.desc())
+        .limit(1)
+    )
+
+
+def decide(
+    session: Session, place: Membership, *, invite: bool, reason: str | None, actor: str, now: datetime
+) -> InvitationDecision:
+    """Record whether somebody may be asked, and ask or take back accordingly. A no has its reason."""
+    last = decision_on(session, place)
+    decision = InvitationDecision(
+        membership_id=place.id, number=1 if last is None else last.number + 1, invite=invite,
+        reason=None if invite else reason, decided_at=now, decided_by=actor,
+    )  # fmt: skip
+    session.add(decision)
+    session.flush()
+    audit.record(session, actor, "invitation decided", f"membership {place.id}", now=now, invite=invite, reason=reason)
+    assign(session, place)
+    return decision
 
 
 def issue_card(session: Session, person_id: str, *, vault: Vault, actor: str, now: datetime) -> Code:

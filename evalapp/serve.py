@@ -26,7 +26,8 @@ def serve(app: Any, host: str, port: int) -> None:
 
 
 def drain(server: Any, longest: float = LONGEST_DRAIN) -> None:
-    """Close the door, then answer everyone who is inside."""
+    """Let in whoever stands at the door, close it, then answer everyone who is inside."""
+    wasyncore.loop(timeout=0.05, map=server._map, count=4)
     server.accepting = False
     server.del_channel(server._map)
     server.socket.close()

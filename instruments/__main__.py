@@ -1,4 +1,4 @@
-"""`python -m instruments check [DIRECTORY]`: says whether every questionnaire is sound."""
+"""`python -m instruments check [DIRECTORY]`: says whether every questionnaire, map and slot is sound."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from pathlib import Path
 
 from instruments.errors import InstrumentError
 from instruments.files import LIBRARY, library
+from instruments.maps import maps
+from instruments.slots import SLOTS, slots
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -17,10 +19,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("directory", nargs="?", type=Path, default=LIBRARY)
     chosen = parser.parse_args(arguments)
     try:
-        count = len(library(chosen.directory))
+        found = library(chosen.directory)
+        maps(found, chosen.directory)
+        if (chosen.directory / SLOTS.name).exists():
+            slots(chosen.directory / SLOTS.name)
     except InstrumentError as error:
         sys.stdout.write(f"{error}\n")
         return 1
+    count = len(found)
     sys.stdout.write("the one instrument is sound\n" if count == 1 else f"all {count} instruments are sound\n")
     return 0
 

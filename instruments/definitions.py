@@ -26,13 +26,27 @@ Kind = Literal[
 ]
 Status = Literal["draft", "approved"]
 Reported = Literal["0-100", "raw"]
+Form = Literal["standard", "easy_read"]
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 ROLES = ("practitioner", "manager", "leader", "parent", "young_person", "facilitator", "observer")
 WAVES = ("baseline", "before", "after", "month3", "month12")
+FORMS: tuple[Form, ...] = get_args(Form)
 FACES = ("face-sad", "face-ok", "face-happy")
 FIGURES = ("figure-1", "figure-2", "figure-3", "figure-4", "figure-5")
-PICTURES = FACES + FIGURES
+ANSWERS = ("answer-no", "answer-some", "answer-yes")
+PICTURES = FACES + FIGURES + ANSWERS
+BESIDE = (
+    "fair",
+    "good",
+    "kind",
+    "listen",
+    "safe",
+    "see",
+    "speak",
+    "understand",
+)  # drawn beside a statement in easy read
+VARIABLES = ("year",)  # what a text may leave open, in curly brackets
 NUMBERED: tuple[Kind, ...] = ("agreement", "faces", "pictures", "rating")
 WORDED: tuple[Kind, ...] = ("single", "several", "yes_no")
 WRITTEN: tuple[Kind, ...] = ("short_text", "long_text")
@@ -56,7 +70,7 @@ class Item:
     may be skipped (None); a refusal is its own code, one of `refusals`.
 
     `options` are (code, label) pairs in the order shown (rating has all of 0–10);
-    `pictures` are names of drawings, one an option, or empty.
+    `pictures` are names of drawings, one an option, or empty; `picture` is one beside the question, or "".
     `minimum`, `maximum` bound numbers and dates, inclusive; None is no bound.
     """
 
@@ -66,6 +80,7 @@ class Item:
     hint: str = ""
     options: tuple[tuple[int | str, str], ...] = ()
     pictures: tuple[str, ...] = ()
+    picture: str = ""
     minimum: int | float | date | None = None
     maximum: int | float | date | None = None
     decimals: int = 0
@@ -122,7 +137,10 @@ class Instrument:
     """A questionnaire at one version, in one language, its other languages in `variants`.
 
     `items` stand in the order of the pages. `asked` is False for definitions that only describe data
-    brought in from files. `not_after_death`: never to be offered where the child has died.
+    brought in from files. `not_after_death`: never to be offered where the child has died; `only_after_death`: nowhere
+    else. `form`: who is given it, those who read best in the standard form or in easy read. `outside_reviews`: asked of
+    people who answer for their site, not of those in a review.
+    `permission` and `media` say on what ground it may be used, and where (nothing said: nothing is known).
     `sha256` is that of the source file (line ends as LF), the same in every language.
     """
 
@@ -142,8 +160,13 @@ class Instrument:
     licence_url: str = ""
     licence_checked: date | None = None
     notice: str = ""
+    permission: str = ""
+    media: tuple[str, ...] = ()
     asked: bool = True
+    form: Form = "standard"
+    outside_reviews: bool = False
     not_after_death: bool = False
+    only_after_death: bool = False
     refusals: tuple[tuple[str, str], ...] = ()
     variants: tuple[Variant, ...] = ()
     sha256: str = ""
@@ -157,6 +180,11 @@ class Instrument:
     def approved_languages(self) -> tuple[str, ...]:
         """The languages a real trial may use."""
         return tuple(variant.language for variant in self.variants if variant.status == "approved")
+
+    @property
+    def closed_items(self) -> tuple[Item, ...]:
+        """The questions that are not boxes for words, in order."""
+        return tuple(item for item in self.items if item.kind not in (*WRITTEN, "information"))
 
     def item(self, code: str) -> Item:
         """The item of that code; InstrumentError when there is none."""
@@ -180,6 +208,15 @@ class Instrument:
         raise InstrumentError(
             f"{self.name} version {self.version} is not in {language!r}; it is in {', '.join(self.languages)}"
         )
+
+    def filled(self, values: Mapping[str, str]) -> Instrument:
+        """The same with its variables put in, such as {"year": "2026"}; a variable without a value stays as it is."""
+        texts = dict(texts_of(self))
+        if not any("{" in text for text in texts.values()):
+            return self
+        for name, value in values.items():
+            texts = {key: text.replace(f"{{{name}}}", value) for key, text in texts.items()}
+        return _with_texts(self, Variant(self.language, self.status, tuple(texts.items()), self.sha256))
 
 
 def texts_of(instrument: Instrument) -> dict[str, str]:

@@ -21,6 +21,7 @@ LARGEST_FILE = 500_000
 DEEPEST = 4
 _SOURCE = re.compile(r"([1-9][0-9]{0,3})\.toml")
 _TRANSLATION = re.compile(rf"([1-9][0-9]{{0,3}})\.({LANGUAGE.pattern})\.toml")
+MAP = ".map.toml"  # which items match those of others: read by maps.py
 _SHARED_KEYS = ("name", "version", "language", "status")
 _TEXT_KEYS = {"pages": ("title",), "items": ("text", "hint"), "scales": ("title", "construct", "higher")}
 
@@ -57,10 +58,17 @@ class Library:
             raise InstrumentError(f"the library has no instrument {name!r}")
         return self._instruments[name, max(versions)]
 
-    def for_role_and_wave(self, role: str, wave: str) -> tuple[Instrument, ...]:
-        """The latest versions that ask something of this role at this wave, by name; empty when none does."""
+    def for_role_and_wave(self, role: str, wave: str, *, outside_reviews: bool = False) -> tuple[Instrument, ...]:
+        """The latest versions that ask something of this role at this wave, in every form, by name.
+
+        `outside_reviews` for those asked of people who answer for their site. Empty when there is none.
+        """
         newest = (self.latest(name) for name in dict.fromkeys(name for name, _ in self._instruments))
-        return tuple(one for one in newest if one.asked and role in one.roles and wave in one.waves)
+        return tuple(
+            one
+            for one in newest
+            if one.asked and role in one.roles and wave in one.waves and one.outside_reviews == outside_reviews
+        )
 
 
 def library(directory: Path = LIBRARY) -> Library:
@@ -99,6 +107,8 @@ def read(source: Path) -> Instrument:
     problems.extend(_misnamed(source, content, file))
     variants = []
     for path in sorted(source.parent.glob(f"{source.stem}.*.toml")):
+        if path.name.endswith(MAP):
+            continue
         try:
             variants.append(_variant(path, content, sound=instrument is not None))
         except InstrumentError as error:
@@ -115,7 +125,9 @@ def _sources(folder: Path, problems: list[str]) -> Iterator[Path]:
     if not any(_SOURCE.fullmatch(name) for name in names):
         problems.append(f"{folder.name}: holds no source file; add one such as {folder.name}/1.toml")
     for name in sorted(names):
-        translation = _TRANSLATION.fullmatch(name)
+        translation = _TRANSLATION.fullmatch(
+            name
+        )  # a map is named like a translation, and goes with a source as one does
         if _SOURCE.fullmatch(name):
             yield folder / name
         elif translation is None:

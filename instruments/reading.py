@@ -11,20 +11,26 @@ from typing import cast
 from instruments.checking import check_condition, check_scale
 from instruments.conditions import REFUSALS, WORDS, parse_condition
 from instruments.definitions import (
+    ANSWERS,
+    BESIDE,
     FACES,
     FIGURES,
+    FORMS,
     KINDS,
     NUMBERED,
     ROLES,
+    VARIABLES,
     WAVES,
     WORDED,
     WRITTEN,
+    Form,
     Instrument,
     Item,
     Kind,
     Page,
     Reported,
     Scale,
+    texts_of,
 )
 from instruments.errors import InstrumentError
 from instruments.tables import Table
@@ -46,7 +52,8 @@ _TELLING = re.compile(
     r"diogelu|plant|plentyn|cam-?drin|esgeulus|amddiffyn|heddlu|cyngor|llys|cymdeithasol|asiantaeth",
     re.IGNORECASE,
 )
-_PICTURES = {"faces": FACES, "pictures": FIGURES}
+_PICTURES = {"faces": FACES, "pictures": FIGURES + ANSWERS}
+_BRACED = re.compile(r"\{[^}]*\}?")
 
 
 def parse(content: Mapping[str, object], file: str) -> Instrument:
@@ -82,8 +89,13 @@ def parse(content: Mapping[str, object], file: str) -> Instrument:
         licence_url=rights.text("url", required=False),
         licence_checked=rights.day("checked"),
         notice=rights.text("notice", required=False),
+        permission=rights.text("permission", required=False),
+        media=rights.texts("media", required=False),
         asked=top.truth("asked", default=True) is True,
+        form=cast("Form", top.one_of("form", FORMS)) if "form" in top.content else "standard",
+        outside_reviews=top.truth("outside_reviews", default=False) is True,
         not_after_death=top.truth("not_after_death", default=False) is True,
+        only_after_death=top.truth("only_after_death", default=False) is True,
         refusals=refusals,
         pages=pages,
         items=items,
@@ -91,9 +103,20 @@ def parse(content: Mapping[str, object], file: str) -> Instrument:
     )
     rights.finish()
     top.finish()
+    _check_variables(instrument, top)
+    if instrument.not_after_death and instrument.only_after_death:
+        top.fault("only_after_death", "cannot stand with not_after_death: it would be offered nowhere; take one out")
     if problems:
         raise InstrumentError(problems)
     return instrument
+
+
+def _check_variables(instrument: Instrument, top: Table) -> None:
+    for key, text in texts_of(instrument).items():
+        for braced in _BRACED.findall(text):
+            if braced[1:-1] not in VARIABLES:
+                known = ", ".join(f"{{{name}}}" for name in VARIABLES)
+                top.fault(key, f"{braced!r} is no variable known here; use {known}, or round brackets")
 
 
 def _title(table: Table) -> str:
@@ -195,6 +218,8 @@ def _item(
     item = Item(code=code, kind=kind, text=table.text("text"), hint=table.text("hint", required=False))
     if not kind:
         return None
+    if "picture" in table.content:
+        item = replace(item, picture=table.one_of("picture", BESIDE))
     if kind != "information":
         allowed = table.texts("refusals", required=False)
         for word in allowed:

@@ -25,10 +25,11 @@ def trial(session: Session, slug: str = "trial", **facts: Any) -> Trial:
 
 
 def site(
-    session: Session, of: Trial, name: str = "Northtown", *, arm: str | None = None, nation: str = "england"
-) -> Site:
+    session: Session, of: Trial, name: str = "Northtown", *, arm: str | None = None, nation: str = "england",
+    joined_on: date | None = None,
+) -> Site:  # fmt: skip
     """A site, allocated when an arm's code is given."""
-    made = Site(trial_id=of.id, name=name, nation=nation)
+    made = Site(trial_id=of.id, name=name, nation=nation, joined_on=joined_on)
     session.add(made)
     session.flush()
     if arm is not None:
@@ -47,15 +48,15 @@ def review(
     **facts: Any,
 ) -> Review:
     """A review; by default it starts in eight days, so that "before" is open."""
-    made = Review(
-        site_id=at.id, label=label, starts_on=starts_on, ends_on=starts_on + timedelta(days=days - 1), **facts
-    )
+    facts = {"ends_on": starts_on + timedelta(days=days - 1), **facts}
+    made = Review(site_id=at.id, label=label, starts_on=starts_on, **facts)
     session.add(made)
     session.flush()
     return made
 
 
-def person(session: Session, of: Review, role: str = "practitioner", **facts: Any) -> Membership:
+def person(session: Session, of: Review | Site, role: str = "practitioner", **facts: Any) -> Membership:
+    """Someone in a review, or (given a site) someone who answers for it outside its reviews."""
     return roster.add_person(session, of, role, **facts)
 
 
@@ -67,6 +68,13 @@ def assignment(session: Session, of: Membership, wave: str = "before") -> Assign
     """What a person is asked at a wave."""
     query = select(Assignment).join(Wave, Wave.id == Assignment.wave_id)
     return session.scalars(query.where(Assignment.membership_id == of.id, Wave.code == wave)).one()
+
+
+def assignment_of(session: Session, of: Membership, wave: str) -> Assignment:
+    """What a person is asked first at a wave that asks more than one thing."""
+    query = select(Assignment).join(Wave, Wave.id == Assignment.wave_id)
+    query = query.where(Assignment.membership_id == of.id, Wave.code == wave).order_by(Assignment.instrument)
+    return session.scalars(query.limit(1)).one()
 
 
 def plain_answer(item: Any) -> Any:

@@ -109,6 +109,16 @@ def test_other_columns_are_left_out_by_naming_the_items(csv: Path) -> None:
     assert list(answer(csv, "--items", "c,a")["items"]) == ["c", "a"]
 
 
+def test_questions_as_column_names_do_not_break_the_table(tmp_path: Path) -> None:
+    path = tmp_path / "long.csv"
+    answers()[list("abc")].rename(columns={"a": "I could say what went wrong without fear of being blamed"}).to_csv(
+        path, index=False
+    )
+    lines = run(path).stdout.splitlines()
+    assert max(map(len, lines)) <= 100
+    assert any("I could say what went wrong witho…" in line for line in lines)
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

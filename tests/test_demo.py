@@ -13,7 +13,8 @@ from sqlalchemy.orm import Session
 
 from evalapp import audit, db, responses
 from evalapp.cli import main
-from evalapp.models import Allocation, Membership, Release, Response, Review, Site
+from evalapp.models import ROLES, Allocation, Membership, Release, Response, Review, Site
+from evalapp.shelf import shelf
 
 
 @pytest.fixture(scope="module")
@@ -45,19 +46,21 @@ def test_every_role_with_a_questionnaire_has_codes_new_and_started(folder: Path,
     assert list(written) == ["base_url", "trial", "staff", "participants"]
     kinds = Counter((one["role"], one["state"]) for one in written["participants"])
     asked = set(reading.scalars(select(Membership.role).distinct()))
-    assert asked == {"practitioner", "manager", "parent"}
+    assert asked == set(ROLES)
     for role in asked:
-        assert kinds[role, "new"] >= 4
+        assert kinds[role, "new"] >= (4 if role in {"practitioner", "manager", "leader", "parent"} else 2)
         assert kinds[role, "started"] >= 1
+    offered = Counter(one["instrument"] for one in written["participants"] if one["state"] == "new")
+    assert {one.name: offered[one.name] for one in shelf() if one.asked and offered[one.name] < 2} == {}
     for one in written["participants"]:
         assert one["link"] == f"{written['base_url']}/j#{one['code']}"
-        assert set(one) == {"code", "link", "role", "site", "review", "wave", "state"}
+        assert set(one) == {"code", "link", "role", "site", "review", "wave", "instrument", "state"}
     assert [set(one) for one in written["staff"]] == [{"role", "email", "password", "totp_secret"}] * 4
     assert {one["totp_secret"] for one in written["staff"]} == {None}
 
 
-def test_what_holds_passwords_and_codes_is_for_its_owner_alone(folder: Path) -> None:
-    for name in ("demo.json", "settings.env"):
+def test_what_holds_passwords_codes_and_answers_is_for_its_owner_alone(folder: Path) -> None:
+    for name in ("demo.json", "settings.env", "demo.db"):
         assert stat.S_IMODE((folder / name).stat().st_mode) == 0o600
 
 

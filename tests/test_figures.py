@@ -21,7 +21,10 @@ from evalapp.figures import (
     InTen,
     Missing,
     Multiples,
+    Pair,
+    Pairs,
     Panel,
+    Plain,
     Profile,
     Row,
     Series,
@@ -87,9 +90,18 @@ SMALL = Multiples(
     "points out of 100",
     (("Appreciative", TREATMENT), ("Traditional", CONTROL)),
 )
+SHARES = Pairs(
+    "Shares", (("Appreciative", TREATMENT), ("Traditional", CONTROL)),
+    (
+        Pair("Parents who felt like a failure in the review", (E(30, 21, 44), E(6, 2, 11))),
+        Pair("Hidden", (Missing("too few"), Plain(12))),
+    ),
+    "people in 100",
+)  # fmt: skip
 FIGURES: dict[str, Figure] = {
     "profile": PROFILE, "forest": FOREST, "sites": SITES, "distribution": SPREAD, "board": BOARD, "tens": PEOPLE,
     "diverging": STATEMENTS, "two answers": TWO_FACES, "multiples": SMALL,
+    "pairs": SHARES,
 }  # fmt: skip
 ALL = pytest.mark.parametrize("figure", FIGURES.values(), ids=FIGURES)
 
@@ -174,6 +186,12 @@ def test_the_plotly_drawing_is_plain_json_of_the_same_height(figure: Figure) -> 
         Forest(HOSTILE, (Row(HOSTILE, E(1, 0, 2)), Row(HOSTILE, Missing(HOSTILE))), HOSTILE, ends=(HOSTILE, HOSTILE)),
         Bars(HOSTILE, (Bar(HOSTILE, 3, 2, 3), Bar(HOSTILE, None, None, None, HOSTILE))),
         Tens(HOSTILE, (InTen(HOSTILE, TREATMENT, E(1, 0, 2)),), HOSTILE),
+        Pairs(
+            HOSTILE,
+            ((HOSTILE, TREATMENT),),
+            (Pair(HOSTILE, (Plain(1),), (HOSTILE,)), Pair(HOSTILE, (Missing(HOSTILE),))),
+            HOSTILE,
+        ),
         Distribution(HOSTILE, (0, 1), (Panel(HOSTILE, TREATMENT, (1,), E(1, 0, 1)),), HOSTILE),
         Diverging(HOSTILE, (HOSTILE, HOSTILE), (Statement(HOSTILE, (Answered(HOSTILE, (1, 2)),), HOSTILE),)),
         Multiples(HOSTILE, (HOSTILE,), (Series(HOSTILE, TREATMENT, (E(1, 0, 2),)),), HOSTILE, ((HOSTILE, TREATMENT),)),
@@ -312,3 +330,19 @@ def test_a_panel_of_many_sites_stays_light() -> None:
     drawn = draw(many, "f")
     assert len(drawn.svg) < 75_000
     assert len(json.dumps(drawn.plotly)) < 40_000
+
+
+def test_a_figure_s_own_words_are_spoken_in_the_language_it_is_drawn_in() -> None:
+    welsh = {"not shown": "heb ei ddangos", "to": "i", "in 10": "ym mhob 10", "Group": "Grŵp"}
+    for figure in (PROFILE, PEOPLE, SHARES, FOREST):
+        drawn = draw(figure, "f", lambda text: welsh.get(text, text))
+        assert " to " not in drawn.svg.replace("too few", ""), figure.title
+        assert "not shown" not in drawn.svg
+        assert "Group" not in drawn.table.head
+    assert "not shown" in draw(PROFILE, "f").svg  # and nothing of it is left behind
+
+
+def test_a_long_label_is_broken_and_not_cut() -> None:
+    assert "felt like a failure" in words_of(SHARES.svg("f"))
+    assert "in the review" in words_of(SHARES.svg("f"))
+    assert "…" not in words_of(SHARES.svg("f"))

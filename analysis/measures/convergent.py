@@ -33,6 +33,12 @@ def convergence(one: pd.DataFrame, other: pd.DataFrame, site: Codes, level: floa
     site : (N,) codes. Intervals leave out one site at a time: θ ± t(S − 1)·√((S−1)/S Σ(θ₋ₛ − θ̄)²), the observed
     correlation on Fisher's scale atanh r, the corrected one with both alphas computed anew each time.
     A scale of one item has no alpha, so its correlation cannot be corrected.
+
+    >>> rng = np.random.default_rng(1)
+    >>> items = pd.DataFrame(rng.normal(size=(60, 1)) + rng.normal(size=(60, 4)), columns=list("abcd"))
+    >>> found = convergence(items[["a", "b"]], items[["c", "d"]], np.repeat(np.arange(6), 10))
+    >>> found.observed.value < found.corrected.value
+    True
     """
     x, y = read_items(one, None, None), read_items(other, None, None)
     kept = ~(np.isnan(x).any(axis=1) | np.isnan(y).any(axis=1))

@@ -37,6 +37,11 @@ def minres(items: pd.DataFrame, factors: int = 1, rotation: Rotation = "oblimin"
 
     items : one column an item, NaN where missing; complete cases count.    factors : M.    rotation : oblique, or none;
     of one factor there is none. Factors come with the most variance first, each with a positive sum of loadings.
+
+    >>> rng = np.random.default_rng(1)
+    >>> items = pd.DataFrame(rng.normal(size=(200, 1)) + rng.normal(size=(200, 4)), columns=list("abcd"))
+    >>> bool((minres(items).loadings > 0.5).all())
+    True
     """
     names = tuple(str(name) for name in items.columns)
     table = read_items(items, None, None)

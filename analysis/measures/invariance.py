@@ -68,6 +68,13 @@ def invariance(items: pd.DataFrame, group: "pd.Series[object]") -> Invariance | 
     without a label are left out. Every answer must have been given in every group.
     The tests take people as drawn one by one, and groups as different people: among few sites, or where waves hold
     the same people, rely on the changes of fit and read p as a description.
+
+    >>> rng = np.random.default_rng(1)
+    >>> latent = rng.normal(size=(600, 1)) + rng.normal(size=(600, 4))
+    >>> items = pd.DataFrame(np.digitize(latent, [-1.5, 0.0, 1.5]), columns=list("abcd"))
+    >>> found = invariance(items, pd.Series(["control", "appreciative"] * 300))
+    >>> [(step.name, step.test.df) for step in found.steps]
+    [('configural', 4), ('thresholds', 8), ('loadings', 11), ('intercepts', 14)]
     """
     names = tuple(str(name) for name in items.columns)
     table = read_items(items, None, None)

@@ -32,6 +32,10 @@ def one_factor(covariance: Floats, names: tuple[str, ...] = ()) -> OneFactor | N
 
     names : of the items, for the reason. Not estimable where a unique variance falls to zero (a Heywood case),
     where items are copies of each other, or with fewer than three items.
+
+    >>> found = one_factor(np.array([[1, 0.56, 0.48], [0.56, 1, 0.42], [0.48, 0.42, 1]]))
+    >>> found.loadings.round(6).tolist()
+    [0.8, 0.7, 0.6]
     """
     items = len(covariance)
     if items < 3:

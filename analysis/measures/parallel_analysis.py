@@ -29,6 +29,11 @@ def parallel_analysis(
     """Compare the items' eigenvalues with those of independent normal data of the same size.
 
     items : one column an item, NaN where missing; complete cases count. rng : draws the random data.
+
+    >>> rng = np.random.default_rng(1)
+    >>> items = pd.DataFrame(rng.normal(size=(200, 1)) + rng.normal(size=(200, 4)), columns=list("abcd"))
+    >>> parallel_analysis(items, rng).factors
+    1
     """
     table = read_items(items, None, None)
     complete = table[~np.isnan(table).any(axis=1)]

@@ -87,7 +87,10 @@ def polychoric_moments(
         np.add.at(table, (places[:, i], places[:, j]), 1.0)
         pair = _correlate(table, thresholds[i], thresholds[j])
         if pair is None:
-            return NotEstimable(f'answers to "{names[i]}" and "{names[j]}" determine each other')
+            return NotEstimable(
+                f'answers to "{names[i]}" and "{names[j]}" determine each other, or a pair of them was never given, '
+                "so their correlation has no estimate"
+            )
         correlations[i, j] = correlations[j, i] = pair.rho
         everybody[:, row] = pair.score[places[:, i], places[:, j]]
         weighted = table * pair.score

@@ -149,6 +149,11 @@ def reliability_by(
 
     items : as for `reliability`.    groups : columns of labels on the same rows; a row that lacks one is left out.
     Floor and ceiling are the same answers in every group: without `lowest` and `highest`, the extremes of all.
+
+    >>> answers = pd.DataFrame({"A": [1, 2, 3, 4, 5, 4], "B": [1, 2, 3, 5, 4, 5], "C": [2, 1, 3, 4, 5, 5]})
+    >>> waves = pd.DataFrame({"wave": ["before"] * 3 + ["after"] * 3})
+    >>> [(dict(one.group)["wave"], one.result.n) for one in reliability_by(answers, waves)]
+    [('before', 3), ('after', 3)]
     """
     table = read_items(items, lowest, highest)
     if len(table) and not np.isnan(table).all():

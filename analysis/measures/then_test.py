@@ -41,6 +41,12 @@ def then_test(
     before, then, after : (N,) scores of the same people on the same scale, NaN where missing.    site : (N,) codes.
     arm : (N,) 1 and 0, one value a site. Every site weighs the same; a shift that differs between arms biases a
     comparison of observed changes by as much.
+
+    >>> before, then = np.array([50.0, 60, 55, 65, 40, 45]), np.array([45.0, 55, 48, 62, 39, 41])
+    >>> after, site = np.array([60.0, 66, 63, 73, 50, 52]), np.array([0, 0, 1, 1, 2, 2])
+    >>> found = then_test(before, then, after, site)
+    >>> round(found.shift.estimate, 3), round(found.adjusted.estimate, 3)
+    (-4.167, 12.333)
     """
     kept = ~(np.isnan(before) | np.isnan(then) | np.isnan(after))
     if not kept.any():

@@ -62,6 +62,13 @@ def clmm(
     quadrature : 1 for Laplace; more nodes only without a review level. df = S − p, p counting the arm, the covariates
     and the thresholds as one. The odds ratio is farther from 1 than that of proportional odds, which averages over
     sites.
+
+    >>> rng = np.random.default_rng(1)
+    >>> site = np.repeat(np.arange(10), 12)
+    >>> arm = (site % 2).astype(float)
+    >>> outcome = rng.binomial(4, 0.5 + 0.1 * arm).astype(float)
+    >>> round(clmm(outcome, arm, site).odds_ratio, 3)
+    2.055
     """
     if quadrature < 1 or (quadrature > 1 and review is not None):
         raise ValueError("quadrature takes one node or more, and more than one only without reviews")

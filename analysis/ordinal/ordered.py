@@ -44,6 +44,8 @@ def ordered(
         reason = f"the outcome has {len(categories)} different values, more than the {_MOST} of a set of categories"
     elif not (scale > 0.0).all():
         reason = f"{names[int((scale <= 0.0).argmax())]} does not vary"
+    elif min(len(np.unique(site[arm == one])) for one in (0.0, 1.0)) < 2:
+        reason = "fewer than two sites in an arm"
     elif df < 1:
         reason = f"{sites} sites are too few for {len(names)} columns"
     if reason is not None:

@@ -53,6 +53,13 @@ def proportional_odds(
     variance : "cr0" B⁻¹ΣuₛuₛˈB⁻¹ with uₛ the score of a site; "cr1" the same times S/(S−1); "jackknife"
     (S−1)/S Σ(β₋ₛ − β̄)², each β₋ₛ fitted anew without a site. With fewer than about 40 sites the first two are too
     small. df = S − p, p counting the arm, the covariates and the thresholds as one.
+
+    >>> rng = np.random.default_rng(1)
+    >>> site = np.repeat(np.arange(10), 12)
+    >>> arm = (site % 2).astype(float)
+    >>> outcome = rng.binomial(4, 0.5 + 0.1 * arm).astype(float)
+    >>> round(proportional_odds(outcome, arm, site).odds_ratio, 3)
+    2.055
     """
     if variance not in VARIANCES:
         raise ValueError(f"there is no variance {variance!r}")
@@ -93,19 +100,17 @@ class LogitFit:
     information: Floats
 
 
-def fit_logits(
-    place: Codes, x: Floats, categories: int, start: Floats | None = None, weights: Floats | None = None
-) -> LogitFit | NotEstimable:
+def fit_logits(place: Codes, x: Floats, categories: int, start: Floats | None = None) -> LogitFit | NotEstimable:
     """Maximum likelihood by Newton's method.
 
-    place : (N,) category 0…C−1, each category present.    x : (N, K), about standardised.    weights : (N,) of people.
+    place : (N,) category 0…C−1, each category present.    x : (N, K), about standardised.
     """
     count = categories - 1
     if start is None:
-        below = np.cumsum(np.bincount(place, weights=weights, minlength=categories))[:-1]
-        share = below / (len(place) if weights is None else float(weights.sum()))
+        below = np.cumsum(np.bincount(place, minlength=categories))[:-1]
+        share = below / len(place)
         start = np.concatenate((np.log(share / (1.0 - share)), np.zeros(x.shape[1])))
-    at = _evaluate(start, place, x, count, weights)
+    at = _evaluate(start, place, x, count)
     if at is None:
         return NotEstimable(SEPARATED)
     for _ in range(100):
@@ -119,7 +124,7 @@ def fit_logits(
             break
         fraction = 1.0
         while True:
-            trial = _evaluate(at.parameters + fraction * step, place, x, count, weights)
+            trial = _evaluate(at.parameters + fraction * step, place, x, count)
             if trial is not None and trial.loglik >= at.loglik - 1e-13 * abs(at.loglik):
                 break
             fraction /= 2.0
@@ -135,7 +140,7 @@ def fit_logits(
     return at
 
 
-def _evaluate(parameters: Floats, place: Codes, x: Floats, count: int, weights: Floats | None) -> LogitFit | None:
+def _evaluate(parameters: Floats, place: Codes, x: Floats, count: int) -> LogitFit | None:
     """Log-likelihood, scores and observed information; None where thresholds are out of order."""
     tau = parameters[:count]
     if (np.diff(tau) <= 0.0).any():
@@ -159,14 +164,13 @@ def _evaluate(parameters: Floats, place: Codes, x: Floats, count: int, weights: 
     hu, hl = hu[:, 1:-1], hl[:, 1:-1]
     zu, zl = np.hstack((hu, -x)), np.hstack((hl, -x))
     scores = du[:, None] * zu + dl[:, None] * zl
-    w = np.ones(len(place)) if weights is None else weights
     information = -(
-        (zu * (w * duu)[:, None]).T @ zu
-        + (zl * (w * dll)[:, None]).T @ zl
-        + (zu * (w * dul)[:, None]).T @ zl
-        + (zl * (w * dul)[:, None]).T @ zu
+        (zu * duu[:, None]).T @ zu
+        + (zl * dll[:, None]).T @ zl
+        + (zu * dul[:, None]).T @ zl
+        + (zl * dul[:, None]).T @ zu
     )
-    return LogitFit(parameters, float(w @ np.log(chance)), w[:, None] * scores, information)
+    return LogitFit(parameters, float(np.log(chance).sum()), scores, information)
 
 
 def difference(high: Floats, low: Floats) -> Floats:

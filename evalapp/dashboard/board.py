@@ -91,6 +91,7 @@ def _groups(people: pd.DataFrame, by: str) -> list[tuple[str, pd.DataFrame]]:
         return [(str(name), group) for (name, _), group in people.groupby(["site_name", "site"], sort=True)]
     if by == "review":
         keys = ["site_name", "review_label", "review"]
+        people = people.fillna({"review_label": "outside reviews", "review": ""})
         return [(f"{site}, {label}", group) for (site, label, _), group in people.groupby(keys, sort=True)]
     names: Mapping[str, str] = WAVE_NAMES if by == "wave" else ROLE_NAMES
     return [(names[key], people[people[by] == key]) for key in names if (people[by] == key).any()]

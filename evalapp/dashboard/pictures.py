@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from analysis.compare import Comparison
     from analysis.resampling.randomisation import RandomisationTest
+    from analysis.resampling.wild_bootstrap import WildBootstrap
     from analysis.results import Effect, Interval
     from analysis.summary import SiteMean, WaveMean
 
@@ -194,14 +195,14 @@ def other_methods(found: Comparison, how: Measured) -> list[tuple[str, str, str,
     rows, places = [], _places(how)
     for name, result in estimated(found).items():
         if name != found.primary.method:
-            df = getattr(result, "df", None)  # a randomisation test has none
+            df = getattr(result, "df", None)  # tests by resampling have none
             said_df = "" if df is None else number(df, 1)
             span = _span(result.ci, places)
             rows.append((METHOD_NAMES[name], number(result.estimate, places), span, said_df, p_value(result.p)))
     return rows
 
 
-def estimated(found: Comparison) -> dict[str, Effect | RandomisationTest]:
+def estimated(found: Comparison) -> dict[str, Effect | RandomisationTest | WildBootstrap]:
     """The methods that gave a number, by name."""
     from analysis.results import NotEstimable  # noqa: PLC0415  (as above)
 

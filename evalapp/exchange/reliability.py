@@ -110,12 +110,13 @@ def _group(result: Reliability | NotEstimable, level: float) -> Iterable[str]:
         yield from textwrap.wrap(f"omega  not estimable: {result.omega.reason}", _WIDTH, initial_indent="  ")
     else:
         yield f"  omega  {result.omega:.3f}"
-    wide = max(4, *(len(name) for name in result.items))
+    short = {name: name if len(name) <= 34 else f"{name[:33]}…" for name in result.items}
+    wide = max(4, *map(len, short.values()))
     yield ""
     yield f"  {'item':{wide}}{'item-rest':>11}{'alpha without':>15}{'mean':>9}{'floor':>8}{'ceiling':>9}{'missing':>9}"
     for name, item in result.items.items():
         yield (
-            f"  {name:{wide}}{_number(item.item_rest):>11}{_number(item.alpha_if_dropped):>15}"
+            f"  {short[name]:{wide}}{_number(item.item_rest):>11}{_number(item.alpha_if_dropped):>15}"
             f"{item.mean:>9.3f}{_share(item.floor):>8}{_share(item.ceiling):>9}{_share(item.missing):>9}"
         )
     for note in result.warnings:

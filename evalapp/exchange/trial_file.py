@@ -180,7 +180,7 @@ def _places(
     session: Session, trial: Trial, rows: pd.DataFrame, design: str, now: datetime, day: date
 ) -> list[Membership]:
     arm_ids = {arm.code: arm.id for arm in session.scalars(select(Arm).where(Arm.trial_id == trial.id))}
-    reviews: dict[tuple[str, str], str] = {}
+    reviews: dict[tuple[str, str], Review] = {}
     for site_name, of_site in rows.groupby("site", sort=True):
         site = Site(trial_id=trial.id, name=str(site_name), joined_on=day)
         session.add(site)
@@ -197,13 +197,15 @@ def _places(
             review = Review(site_id=site.id, label=str(label), starts_on=day, ends_on=day)
             session.add(review)
             session.flush()
-            reviews[str(site_name), str(label)] = review.id
+            reviews[str(site_name), str(label)] = review
     people = [Person(trial_id=trial.id) for _ in range(len(rows))]
     session.add_all(people)
     session.flush()
     places = [
-        Membership(person_id=person.id, review_id=reviews[site, review], role="practitioner")
-        for person, site, review in zip(people, rows["site"], rows["review"], strict=True)
+        Membership(person_id=person.id, site_id=review.site_id, review_id=review.id, role="practitioner")
+        for person, review in zip(
+            people, (reviews[key] for key in zip(rows["site"], rows["review"], strict=True)), strict=True
+        )
     ]
     session.add_all(places)
     session.flush()

@@ -8,7 +8,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from evalapp import responses
-from evalapp.models import Assignment, Membership, ParticipantSession, Person, Response, Trial
+from evalapp.models import Assignment, Membership, ParticipantSession, Person, Response, Review, Trial
 from evalapp.responses import TEXT_KINDS, Given
 from evalapp.shelf import questionnaire
 from evalapp.vault import Vault, hashed, new_key
@@ -16,7 +16,6 @@ from instruments import Instrument, Item, Page, pages
 
 IDLE = timedelta(minutes=40)
 CONSENT_VERSION = "1"
-SECONDS_A_QUESTION = 9
 
 
 @dataclass(frozen=True)
@@ -32,6 +31,7 @@ class Asked:
     state: str | None
     demonstration: bool
     words_read: bool
+    year: int  # in which the trial began, for questions that look back to it
 
     def is_open(self, today: date) -> bool:
         return self.state in {None, "open"} and self.opens_on <= today <= self.closes_on
@@ -154,15 +154,19 @@ def touch(session: Session, key: str, now: datetime) -> None:
 
 
 def asked_of(session: Session, person_id: str) -> list[Asked]:
-    """Everything a person is asked to answer, in the order they get it: what closes first comes first."""
+    """Everything a person is asked to answer, in the order they get it: what closes first comes first.
+
+    What must never be asked after a death is not, even when the death became known after somebody had begun.
+    """
     query = (
-        select(Assignment, Response.id, Response.state, Trial.kind, Trial.text_reader)
+        select(Assignment, Response.id, Response.state, Trial.kind, Trial.text_reader, Trial.starts_on, Review.outcome)
         .join(Membership, Membership.id == Assignment.membership_id)
         .join(Person, Person.id == Membership.person_id)
         .join(Trial, Trial.id == Person.trial_id)
+        .outerjoin(Review, Review.id == Membership.review_id)
         .outerjoin(Response, Response.assignment_id == Assignment.id)
         .where(Membership.person_id == person_id)
-        .order_by(Assignment.closes_on, Assignment.opens_on, Assignment.id)
+        .order_by(Assignment.closes_on, Assignment.opens_on, Assignment.instrument, Assignment.id)
     )
     return [
         Asked(
@@ -175,8 +179,12 @@ def asked_of(session: Session, person_id: str) -> list[Asked]:
             state=state,
             demonstration=kind == "demo",
             words_read=bool(reader),
+            year=(starts_on or one.opens_on).year,
         )
-        for one, response_id, state, kind, reader in session.execute(query)
+        for one, response_id, state, kind, reader, starts_on, outcome in session.execute(query)
+        if state in {"submitted", "declined"}
+        or outcome != "death"
+        or not questionnaire(one.instrument, one.version).not_after_death
     ]
 
 
@@ -192,7 +200,8 @@ def in_language(asked: Asked, language: str) -> Instrument:
     """The questionnaire in a language it may be offered in, else in its own. Drafts are for demonstrations alone."""
     instrument = questionnaire(asked.instrument, asked.version)
     offered = instrument.languages if asked.demonstration else instrument.approved_languages
-    return instrument.in_language(language) if language in offered else instrument
+    shown = instrument.in_language(language) if language in offered else instrument
+    return shown.filled({"year": str(asked.year)})
 
 
 def sheet_of(session: Session, asked: Asked, visit: Visit, *, language: str, vault: Vault) -> Sheet:
@@ -215,9 +224,3 @@ def proof(vault: Vault, visit: Visit, asked: Asked, codes: Iterable[str], basis:
     on the page that says "these were changed".
     """
     return vault.basis(visit.key, [asked.assignment_id, *codes, basis])
-
-
-def minutes(instrument: Instrument) -> int:
-    """About how long a questionnaire takes, in whole minutes, never less than two."""
-    questions = sum(item.kind != "information" for item in instrument.items)
-    return max(2, -(-questions * SECONDS_A_QUESTION // 60))

@@ -16,6 +16,7 @@ from evalapp.survey import door, helplines, journey
 from evalapp.survey.forms import form_for
 from evalapp.survey.journey import Asked, Sheet, Visit
 from evalapp.survey.sheets import LANGUAGE, check_page, go_on, question_page, save_typed
+from instruments.codebook import minutes
 
 pages = Blueprint("survey", __name__, template_folder="templates")
 
@@ -110,7 +111,7 @@ def about() -> Any:
     instrument = journey.in_language(found, languages.current())
     return render_template(
         "survey/about.html",
-        minutes=journey.minutes(instrument),
+        minutes=minutes(instrument),
         pages=len(instrument.pages),
         closes_on=found.closes_on,
         in_english=instrument.language != languages.current(),

@@ -31,6 +31,13 @@ ROLE_LABELS = {
     "facilitator": "Facilitator",
     "observer": "Observer",
 }
+WAVE_LABELS = {
+    "baseline": "Baseline",
+    "before": "Before",
+    "after": "After",
+    "month3": "Three months on",
+    "month12": "A year on",
+}
 STAFF_ROLE_LABELS = {
     "admin": "Admin: accounts, sites, reviews, people and cards",
     "evaluator": "Evaluator: sites, allocation, results and releases",
@@ -62,6 +69,23 @@ OUTCOMES = {
     "harm": "Someone was harmed",
     "death": "Someone died: parents are not asked questions that would be unkind after a death",
 }
+TRIGGERS = {
+    "not_recorded": "Not recorded",
+    "success": "Something went well",
+    "good_practice": "Good practice",
+    "near_miss": "A near miss",
+    "harm": "Someone was harmed",
+    "death": "Someone died",
+}
+FORMS = {"standard": "Standard", "easy_read": "Easy read, where there is one"}
+NOT_INVITED = {
+    "not_safe": "It would not be safe",
+    "not_lawful": "It would not be lawful (police, court or inquest)",
+    "not_kind_now": "It would not be kind now",
+    "cannot_reach": "They cannot be reached",
+    "said_no": "They have said that they do not want to be asked",
+    "other": "Another reason",
+}
 MOST_AT_ONCE = 30  # each card is hashed slowly on purpose; thirty take about a second
 
 
@@ -81,6 +105,7 @@ def _listed(values: tuple[str, ...], blank: str) -> list[SelectChoice]:
 
 _STAFF_ROLES = labelled((role, STAFF_ROLE_LABELS[role]) for role in STAFF_ROLES)
 _REVIEW_ROLES = labelled([("", "Choose a role"), *((role, ROLE_LABELS[role]) for role in ROLES)])
+SITE_ROLES = labelled([("", "Choose a role"), *((role, ROLE_LABELS[role]) for role in ("leader", "manager"))])
 _AGENCIES = _listed(AGENCIES, "None, or not recorded")
 _LEVELS = _listed(LEVELS, "None, or not recorded")
 
@@ -149,7 +174,32 @@ class NewSite(StaffForm):
     joined_on = DateField("Day it joined (optional)", [Optional()])
 
 
-class NewReview(StaffForm):
+class ReviewFacts(StaffForm):
+    """What is known of a review beside its days, and may become known later."""
+
+    outcome = RadioField("What happened in the case", choices=labelled(OUTCOMES.items()), default="not_recorded")
+    trigger = SelectField("What set the review off", choices=labelled(TRIGGERS.items()), default="not_recorded")
+    triggered_on = DateField("Day that happened or was decided (optional)", [Optional()])
+    reported_on = DateField("Day of the report (optional)", [Optional()])
+    contact_days = IntegerField(
+        "Days on which people met (optional)", [Optional(), NumberRange(1, 366, "Enter a number from 1 to 366.")]
+    )
+    model_version = StringField(
+        "Version of the way of reviewing (optional)",
+        [Length(max=40, message="Use at most 40 characters.")],
+        filters=[trimmed],
+    )
+
+    def check_days(self, first: date | None) -> None:
+        """Refuse days that cannot be, given the review's first."""
+        for name in ("triggered_on", "reported_on"):
+            day = self[name].data
+            if isinstance(day, date) and first is not None and (day > first if name == "triggered_on" else day < first):
+                order = "after" if name == "triggered_on" else "before"
+                self.refuse(name, f"This cannot be {order} the review's first day, {first:%-d %B %Y}.")
+
+
+class NewReview(ReviewFacts):
     """A review at one site; the kinds on offer are the site's nation's."""
 
     label = StringField("Short name", [DataRequired("Enter a short name."), Length(max=80)], filters=[trimmed])
@@ -159,7 +209,6 @@ class NewReview(StaffForm):
         choices=labelled([("yes", "Yes, it is statutory"), ("no", "No"), ("", "Not recorded")]),
         default="",
     )
-    outcome = RadioField("What happened in the case", choices=labelled(OUTCOMES.items()), default="not_recorded")
     starts_on = DateField("First day", [InputRequired("Enter the first day.")])
     ends_on = DateField("Last day", [InputRequired("Enter the last day.")])
 
@@ -177,6 +226,7 @@ class NewPeople(StaffForm):
     )
     agency = SelectField("Agency", choices=_AGENCIES)
     level = SelectField("Level of responsibility", choices=_LEVELS)
+    reads = SelectField("Form of their questions", choices=labelled(FORMS.items()), default="standard")
     number = IntegerField(
         "How many people",
         [
@@ -196,6 +246,18 @@ class KnownPerson(StaffForm):
     )
     agency = SelectField("Agency", choices=_AGENCIES)
     level = SelectField("Level of responsibility", choices=_LEVELS)
+    reads = SelectField("Form of their questions", choices=labelled(FORMS.items()), default="standard")
+
+
+class Invitation(StaffForm):
+    """Whether a parent or a young person may be asked, decided by a named lead."""
+
+    invite = RadioField(
+        "May they be asked?",
+        [InputRequired("Choose yes or no.")],
+        choices=labelled([("yes", "Yes: it is safe, lawful and kind"), ("no", "No")]),
+    )
+    reason = SelectField("If not, why", choices=labelled([("", "Choose a reason"), *NOT_INVITED.items()]))
 
 
 class Allocate(StaffForm):

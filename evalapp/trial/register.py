@@ -3,13 +3,26 @@
 import re
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from evalapp import audit, roster
 from evalapp.accounts import NotAccepted
-from evalapp.models import Allocation, Arm, Assignment, Card, Membership, Person, Review, Site, Trial, Wave
+from evalapp.models import (
+    Allocation,
+    Arm,
+    Assignment,
+    Card,
+    InvitationDecision,
+    Membership,
+    Person,
+    Review,
+    Site,
+    Trial,
+    Wave,
+)
 from evalapp.vault import Vault
 
 
@@ -21,7 +34,9 @@ class Place:
     role: str
     agency: str | None
     level: str | None
+    form: str
     card_id: str | None
+    membership_id: str
 
 
 @dataclass(frozen=True)
@@ -40,7 +55,9 @@ def start_trial(session: Session, title: str, design: str, planned_sites: int, *
     if session.scalar(select(Trial.id).where(Trial.slug == slug)) is not None:
         raise NotAccepted("There is a trial with this title already.")
     plan = roster.usual_plan(design=design, planned_sites=planned_sites)
-    trial = roster.add_trial(session, slug, title, design=design, planned_sites=planned_sites, plan=plan)
+    trial = roster.add_trial(
+        session, slug, title, design=design, planned_sites=planned_sites, plan=plan, starts_on=now.date()
+    )
     audit.record(session, actor, "trial started", f"trial {trial.id}", now=now, design=design)
     return trial
 
@@ -72,13 +89,13 @@ def add_review(session: Session, site: Site, label: str, *, actor: str, now: dat
 
 
 def add_people(
-    session: Session, review: Review, role: str, agency: str | None, level: str | None, number: int,
+    session: Session, where: Review | Site, role: str, agency: str | None, level: str | None, form: str, number: int,
     *, vault: Vault, actor: str, now: datetime,
 ) -> list[NewCard]:  # fmt: skip
-    """New people in a review, each with a card of their own."""
+    """New people in a review, or at a site outside its reviews, each with a card of their own."""
     cards = []
     for _ in range(number):
-        place = roster.add_person(session, review, role, agency=agency, level=level)
+        place = roster.add_person(session, where, role, agency=agency, level=level, form=form)
         audit.record(session, actor, "person added", f"membership {place.id}", now=now, role=role)
         code = roster.issue_card(session, place.person_id, vault=vault, actor=actor, now=now)
         cards.append(NewCard(place.person_id, role, agency, str(code)))
@@ -86,7 +103,7 @@ def add_people(
 
 
 def add_known_person(
-    session: Session, review: Review, typed: str, role: str, agency: str | None, level: str | None,
+    session: Session, review: Review, typed: str, role: str, agency: str | None, level: str | None, form: str,
     *, actor: str, now: datetime,
 ) -> None:  # fmt: skip
     """A place in a further review for someone already in the trial: they keep their card, and are counted once."""
@@ -97,7 +114,7 @@ def add_known_person(
     taken = select(Membership.id).where(Membership.person_id == person.id, Membership.review_id == review.id)
     if session.scalar(taken) is not None:
         raise NotAccepted("This person is in this review already.")
-    place = roster.add_person(session, review, role, agency=agency, level=level, person=person)
+    place = roster.add_person(session, review, role, agency=agency, level=level, person=person, form=form)
     audit.record(session, actor, "person added", f"membership {place.id}", now=now, role=role)
 
 
@@ -117,17 +134,44 @@ def replace_card(
     return NewCard(place.person_id, place.role, place.agency, str(code))
 
 
-def places(session: Session, review: Review) -> list[Place]:
-    """Everyone expected in a review, by role, agency and level, then in no order that means anything."""
+def places(session: Session, where: Review | Site) -> list[Place]:
+    """Everyone expected in a review, or at a site outside its reviews, by role, agency and level, then in no order that
+    means anything."""
     card = select(Card.person_id, func.max(Card.id).label("id")).where(Card.revoked_at.is_(None))
     live = card.group_by(Card.person_id).subquery()
     rows = session.execute(
-        select(Membership.person_id, Membership.role, Membership.agency, Membership.level, live.c.id)
+        select(
+            Membership.person_id, Membership.role, Membership.agency, Membership.level, Membership.form, live.c.id,
+            Membership.id,
+        )
         .outerjoin(live, live.c.person_id == Membership.person_id)
-        .where(Membership.review_id == review.id)
+        .where(_within(where))
         .order_by(Membership.role, Membership.agency, Membership.level, Membership.person_id)
-    )
+    )  # fmt: skip
     return [Place(*row) for row in rows]
+
+
+def decisions(session: Session, review: Review) -> dict[str, InvitationDecision]:
+    """The decision that holds on each place of a review on which somebody decided, by place."""
+    rows = session.scalars(
+        select(InvitationDecision)
+        .join(Membership, Membership.id == InvitationDecision.membership_id)
+        .where(Membership.review_id == review.id)
+        .order_by(InvitationDecision.number)
+    )
+    return {one.membership_id: one for one in rows}  # the last of each place stays
+
+
+def change_facts(session: Session, review: Review, facts: dict[str, Any], *, actor: str, now: datetime) -> None:
+    """Record what became known of a review, and bring what its people are asked into line."""
+    changed = sorted(name for name, value in facts.items() if getattr(review, name) != value)
+    for name in changed:
+        setattr(review, name, facts[name])
+    session.flush()
+    if "outcome" in changed:
+        for place in session.scalars(select(Membership).where(Membership.review_id == review.id)).all():
+            roster.assign(session, place)
+    audit.record(session, actor, "review changed", f"review {review.id}", now=now, changed=changed)
 
 
 def reviews_of(session: Session, site_ids: list[str]) -> dict[str, list[tuple[Review, int]]]:
@@ -145,6 +189,16 @@ def reviews_of(session: Session, site_ids: list[str]) -> dict[str, list[tuple[Re
     return found
 
 
+def people_at(session: Session, site_ids: list[str]) -> dict[str, int]:
+    """How many answer for each site outside its reviews; sites with nobody are left out."""
+    rows = session.execute(
+        select(Membership.site_id, func.count())
+        .where(Membership.site_id.in_(site_ids), Membership.review_id.is_(None))
+        .group_by(Membership.site_id)
+    )
+    return {site_id: people for site_id, people in rows}  # noqa: C416  (pairs, to mypy)
+
+
 def sites_of(session: Session, trial_id: str) -> list[Site]:
     return list(session.scalars(select(Site).where(Site.trial_id == trial_id).order_by(Site.name)))
 
@@ -157,14 +211,21 @@ def allocations_of(session: Session, trial_id: str) -> dict[str, tuple[Allocatio
     return {allocation.site_id: (allocation, arm) for allocation, arm in rows}
 
 
-def windows_of(session: Session, review: Review) -> list[tuple[str, date, date]]:
-    """When the people of a review are asked: wave, first and last day, in order."""
+def windows_of(session: Session, where: Review | Site) -> list[tuple[str, date, date]]:
+    """When the people of a review, or of a site outside its reviews, are asked: wave, first and last day, in order."""
     rows = session.execute(
         select(Wave.code, func.min(Assignment.opens_on), func.max(Assignment.closes_on))
         .join(Assignment, Assignment.wave_id == Wave.id)
         .join(Membership, Membership.id == Assignment.membership_id)
-        .where(Membership.review_id == review.id)
+        .where(_within(where))
         .group_by(Wave.code, Wave.position)
         .order_by(Wave.position)
     )
     return [(code, opens, closes) for code, opens, closes in rows]
+
+
+def _within(where: Review | Site) -> ColumnElement[bool]:
+    """Places in a review, or at a site outside its reviews."""
+    if isinstance(where, Site):
+        return (Membership.site_id == where.id) & Membership.review_id.is_(None)
+    return Membership.review_id == where.id

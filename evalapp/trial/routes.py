@@ -11,7 +11,7 @@ from evalapp import access, accounts, roster
 from evalapp.access import LONDON, Permission, requires
 from evalapp.accounts import NotAccepted
 from evalapp.db import Base
-from evalapp.models import Allocation, Review, Site, Trial
+from evalapp.models import Allocation, Membership, Review, Site, Trial
 from evalapp.nations import nation, nations
 from evalapp.trial import forms, register
 from evalapp.trial.menu import LINKS, menu, opens, signed_in
@@ -209,7 +209,8 @@ def people() -> Page:
     trials = []
     for trial in database.scalars(select(Trial).order_by(Trial.title)):
         listed = register.sites_of(database, trial.id)
-        trials.append((trial, listed, register.reviews_of(database, [site.id for site in listed])))
+        keys = [site.id for site in listed]
+        trials.append((trial, listed, register.reviews_of(database, keys), register.people_at(database, keys)))
     return render_template("trial/people.html", trials=trials, nations=nations())
 
 
@@ -220,7 +221,9 @@ def new_review(site_id: str) -> Page:
     terms = nation(site.nation)
     form = forms.NewReview()
     form.review_type.choices = forms.labelled([("", "Not recorded"), *((kind, kind) for kind in terms.review_types)])
-    if not form.validate_on_submit():
+    if form.validate_on_submit():
+        form.check_days(form.starts_on.data)
+    if not form.is_submitted() or form.errors:
         return page("new_review", form, site=site, terms=terms)
     try:
         review = register.add_review(
@@ -229,9 +232,9 @@ def new_review(site_id: str) -> Page:
             form.label.data,
             review_type=form.review_type.data or None,
             statutory={"yes": True, "no": False}.get(form.statutory.data),
-            outcome=form.outcome.data,
             starts_on=form.starts_on.data,
             ends_on=form.ends_on.data,
+            **facts_in(form),
             **by_whom(),
         )
     except NotAccepted as reason:
@@ -254,35 +257,106 @@ def review(review_id: str) -> Page:
         places=register.places(database, shown),
         windows=register.windows_of(database, shown),
         roles=forms.ROLE_LABELS,
+        waves=forms.WAVE_LABELS,
         outcome=forms.OUTCOMES[shown.outcome].partition(":")[0],
+        trigger=forms.TRIGGERS[shown.trigger],
+        family=roster.FAMILY,
+        decisions=register.decisions(database, shown),
+        reasons=forms.NOT_INVITED,
+    )
+
+
+@pages.route("/staff/people/<review_id>/facts", methods=["GET", "POST"])
+@requires(Permission.MANAGE_PEOPLE)
+def change_review(review_id: str) -> Page:
+    """What became known of a review: what happened, what set it off, when it was reported."""
+    shown = found(Review, review_id)
+    form = forms.ReviewFacts(obj=shown)
+    if form.validate_on_submit():
+        form.check_days(shown.starts_on)
+    if not form.is_submitted() or form.errors:
+        return page("change_review", form, review=shown, site=found(Site, shown.site_id))
+    register.change_facts(access.database(), shown, facts_in(form), **by_whom())
+    return done("What is known of the review is kept.", url_for("trial.review", review_id=shown.id))
+
+
+@pages.route("/staff/people/<review_id>/<person_id>/invitation", methods=["GET", "POST"])
+@requires(Permission.MANAGE_PEOPLE)
+def invitation(review_id: str, person_id: str) -> Page:
+    """Decide whether a parent or a young person may be asked; nobody else's invitation is decided."""
+    shown = found(Review, review_id)
+    place = place_of(shown, person_id)
+    if place.role not in roster.FAMILY:
+        abort(404)
+    membership = found(Membership, place.membership_id)
+    form = forms.Invitation()
+    if form.validate_on_submit() and form.invite.data == "no" and not form.reason.data:
+        form.refuse("reason", "Choose why they are not asked.")
+    if not form.is_submitted() or form.errors:
+        last = roster.decision_on(access.database(), membership)
+        return page(
+            "invitation_decision", form, review=shown, site=found(Site, shown.site_id), place=place, last=last,
+            roles=forms.ROLE_LABELS, reasons=forms.NOT_INVITED,
+        )  # fmt: skip
+    invite = form.invite.data == "yes"
+    roster.decide(access.database(), membership, invite=invite, reason=form.reason.data or None, **by_whom())
+    return done("The decision is kept.", url_for("trial.review", review_id=shown.id))
+
+
+@pages.get("/staff/sites/<site_id>/people")
+@requires(Permission.MANAGE_PEOPLE)
+def site_people(site_id: str) -> Page:
+    """Who answers for a site outside its reviews."""
+    database = access.database()
+    site = found(Site, site_id)
+    return render_template(
+        "trial/site_people.html",
+        site=site,
+        terms=nation(site.nation),
+        places=register.places(database, site),
+        windows=register.windows_of(database, site),
+        roles=forms.ROLE_LABELS,
+        waves=forms.WAVE_LABELS,
     )
 
 
 @pages.route("/staff/people/<review_id>/add", methods=["GET", "POST"])
 @requires(Permission.MANAGE_PEOPLE)
 def add_people(review_id: str) -> Page:
+    return adding(found(Review, review_id))
+
+
+@pages.route("/staff/sites/<site_id>/people/add", methods=["GET", "POST"])
+@requires(Permission.MANAGE_PEOPLE)
+def add_people_at_site(site_id: str) -> Page:
+    return adding(found(Site, site_id))
+
+
+def adding(where: Review | Site) -> Page:
     """Add people and show their cards at once: the codes are never seen again."""
-    shown = found(Review, review_id)
-    expected = len(register.places(access.database(), shown))
+    count = len(register.places(access.database(), where))
     form = forms.NewPeople()
-    context: dict[str, Any] = {"review": shown, "site": found(Site, shown.site_id), "expected": expected}
+    if isinstance(where, Site):
+        form.role.choices = forms.SITE_ROLES
+    context: dict[str, Any] = {**whereabouts(where), "expected": count}
     if not form.validate_on_submit():
         return page("add_people", form, **context)
-    if request.form.get("expected") != str(expected):
+    if request.form.get("expected") != str(count):
         form.refuse("number", "People were added since you opened this page. Look at the list before you add more.")
         return page("add_people", form, **context)
     cards = register.add_people(
         access.database(),
-        shown,
+        where,
         form.role.data,
         form.agency.data or None,
         form.level.data or None,
+        form.reads.data,
         form.number.data,
         vault=access.vault(),
         **by_whom(),
     )
     access.database().commit()
-    return cards_page(shown, cards)
+    return cards_page(where, cards)
 
 
 @pages.route("/staff/people/<review_id>/known", methods=["GET", "POST"])
@@ -301,6 +375,7 @@ def add_known_person(review_id: str) -> Page:
             form.role.data,
             form.agency.data or None,
             form.level.data or None,
+            form.reads.data,
             **by_whom(),
         )
     except NotAccepted as reason:
@@ -312,36 +387,69 @@ def add_known_person(review_id: str) -> Page:
 @pages.route("/staff/people/<review_id>/<person_id>/card", methods=["GET", "POST"])
 @requires(Permission.MANAGE_CARDS)
 def new_card(review_id: str, person_id: str) -> Page:
+    return replacing_card(found(Review, review_id), person_id)
+
+
+@pages.route("/staff/sites/<site_id>/people/<person_id>/card", methods=["GET", "POST"])
+@requires(Permission.MANAGE_CARDS)
+def new_card_at_site(site_id: str, person_id: str) -> Page:
+    return replacing_card(found(Site, site_id), person_id)
+
+
+def replacing_card(where: Review | Site, person_id: str) -> Page:
     """Ask, then give a person a new card, which ends the old one."""
-    shown = found(Review, review_id)
-    place = next((one for one in register.places(access.database(), shown) if one.person_id == person_id), None)
-    if place is None:
-        abort(404)
+    place = place_of(where, person_id)
+    context = whereabouts(where)
     if request.method != "POST":  # HEAD asks too
-        return render_template(
-            "trial/new_card.html", review=shown, place=place, site=found(Site, shown.site_id), roles=forms.ROLE_LABELS
-        )
+        return render_template("trial/new_card.html", place=place, roles=forms.ROLE_LABELS, **context)
     try:
         card = register.replace_card(
             access.database(), place, request.form.get("seen") or None, vault=access.vault(), **by_whom()
         )
     except NotAccepted as reason:
         flash(str(reason), "warning")
-        return redirect(url_for("trial.review", review_id=shown.id), 303)
+        return redirect(context["home"], 303)
     access.database().commit()
-    return cards_page(shown, [card])
+    return cards_page(where, [card])
 
 
-def cards_page(shown: Review, cards: list[register.NewCard]) -> Page:
+def cards_page(where: Review | Site, cards: list[register.NewCard]) -> Page:
     return render_template(
         "trial/cards.html",
-        review=shown,
-        site=found(Site, shown.site_id),
         cards=cards,
         roles=forms.ROLE_LABELS,
         door=request.url_root,
         ends_on=roster.card_ends_on(access.database(), cards[0].person_id),
+        **whereabouts(where),
     )
+
+
+def whereabouts(where: Review | Site) -> dict[str, Any]:
+    """What a page about people calls where they are, and the page it goes back to."""
+    if isinstance(where, Site):
+        return {"where": f"{where.name}, outside its reviews", "home": url_for("trial.site_people", site_id=where.id)}
+    site = found(Site, where.site_id)
+    return {"where": f"{where.label}, {site.name}", "home": url_for("trial.review", review_id=where.id)}
+
+
+def place_of(where: Review | Site, person_id: str) -> register.Place:
+    """A person's place there; somebody of another review is a 404."""
+    place = next((one for one in register.places(access.database(), where) if one.person_id == person_id), None)
+    if place is None:
+        abort(404)
+    return place
+
+
+def facts_in(form: forms.ReviewFacts) -> dict[str, Any]:
+    """What a form says of a review."""
+    return {
+        "outcome": form.outcome.data,
+        "trigger": form.trigger.data,
+        "triggered_on": form.triggered_on.data,
+        "reported_on": form.reported_on.data,
+        "contact_days": form.contact_days.data,
+        "model_version": form.model_version.data or None,
+    }
 
 
 def found(table: type[Row], key: str) -> Row:

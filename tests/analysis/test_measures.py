@@ -1,17 +1,20 @@
 """Scales, factors, agreement and change: R's numbers, closed forms, known truth, and reasons where there is none."""
 
 import doctest
+import importlib
 import json
+import pkgutil
 from functools import cache
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
+import analysis.measures
+import analysis.ordinal
 from analysis.errors import BadData
-from analysis.measures import agreement, floor_ceiling, reliable_change
+from analysis.measures import floor_ceiling, reliable_change
 from analysis.measures.agreement import Agreement, Weights, icc_agreement, kappa
 from analysis.measures.convergent import Convergence, convergence
 from analysis.measures.efa import FactorAnalysis, minres
@@ -314,6 +317,13 @@ def test_no_number_without_a_reason() -> None:
         kappa(np.array([0.0, 3]), np.array([0.0, 1]), (0.0, 1.0, 2.0))
 
 
-@pytest.mark.parametrize("module", [agreement, floor_ceiling, reliable_change])
-def test_the_examples_run(module: ModuleType) -> None:
-    assert doctest.testmod(module).failed == 0
+@pytest.mark.parametrize(
+    "name",
+    [
+        f"{package.__name__}.{module.name}"
+        for package in (analysis.measures, analysis.ordinal)
+        for module in pkgutil.iter_modules(package.__path__)
+    ],
+)
+def test_the_examples_run(name: str) -> None:
+    assert doctest.testmod(importlib.import_module(name)).failed == 0

@@ -1,6 +1,5 @@
 """Ordered outcomes: R's numbers in seven trials, known equalities, known truth, and reasons where there is no number."""
 
-import doctest
 import json
 from functools import cache
 from typing import Any
@@ -8,7 +7,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-import analysis.ordinal.win_probability
 from analysis.compare import compare
 from analysis.ordinal.clmm import Clmm, clmm
 from analysis.ordinal.ordered import Ordered, ordered
@@ -280,7 +278,9 @@ def test_one_review_a_site_leaves_the_review_level_out_and_says_so() -> None:
 def test_no_odds_ratio_without_a_reason() -> None:
     outcome, arm, site = simulated(4)
     assert "one category" in reason(proportional_odds(np.ones(120), arm, site))
-    assert "too few" in reason(proportional_odds(outcome[:20], arm[:20], site[:20]))
+    few, three = site < 4, [(f"c{k}", np.random.default_rng(k).normal(size=40)) for k in range(3)]
+    assert "too few" in reason(proportional_odds(outcome[:40], np.repeat([1.0, 0, 1, 0], 10), site[:40], three))
+    assert "two sites in an arm" in reason(proportional_odds(outcome[few], (site[few] == 0).astype(float), site[few]))
     assert "arm does not vary" in reason(proportional_odds(outcome, np.ones(120), site))
     assert "determine" in reason(proportional_odds(outcome, arm, site, [("again", 2 * arm)]))
     assert "finite" in reason(proportional_odds(arm, arm, site))
@@ -314,7 +314,3 @@ def test_a_comparison_of_an_outcome_at_its_ceiling_says_so() -> None:
     assert not any("win probability is advised" in note for note in compare(frame, question()).warnings)
     topped = frame.assign(outcome=frame.outcome.clip(upper=0).round())
     assert any("win probability is advised" in note for note in compare(topped, question()).warnings)
-
-
-def test_the_example_runs() -> None:
-    assert doctest.testmod(analysis.ordinal.win_probability).failed == 0

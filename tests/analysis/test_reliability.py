@@ -1,6 +1,5 @@
 """Alpha, omega and items against the rest: R's numbers, known equalities, and reasons where there is none."""
 
-import doctest
 import json
 from typing import Any
 
@@ -10,7 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import analysis.measures.reliability
 from analysis.errors import BadData
 from analysis.measures.reliability import Reliability, reliability
 from analysis.results import NotEstimable
@@ -177,7 +175,3 @@ def test_two_columns_of_one_name_are_refused() -> None:
     frame.columns = pd.Index(["a", "a", "b", "c", "d"])
     with pytest.raises(BadData, match='"a" appears more than once'):
         reliability(frame)
-
-
-def test_the_example_runs() -> None:
-    assert doctest.testmod(analysis.measures.reliability).failed == 0

@@ -11,46 +11,71 @@ from instruments import Instrument, InstrumentError, Scale, library, score
 
 LIBRARY = library()
 SCALES = [
-    pytest.param(instrument, scale, id=f"{instrument.name}-{scale.code}")
+    pytest.param(instrument, scale, id=f"{instrument.name}-{instrument.version}-{scale.code}")
     for instrument in LIBRARY
     for scale in instrument.scales
     if scale.reported == "0-100"
 ]
 # How many answers a scale needs, from how many items it has: three quarters, or two of three.
-NEEDED = {1: 1, 2: 2, 3: 2, 4: 3, 5: 4}
+NEEDED = {1: 1, 2: 2, 3: 2, 4: 3, 5: 4, 8: 6, 12: 9}
 
 
-def answers(scale: Scale, value: int, turned: int, count: int | None = None) -> dict[str, object]:
+# What opens a question that is only shown on a yes.
+SHOWN = {"ASKOWN": "yes"}
+
+
+def answers(scale: Scale, value: float, turned: float, count: int | None = None) -> dict[str, object]:
     """The first `count` items answered: `turned` for the reversed ones, `value` for the others."""
     codes = scale.items[:count]
-    return {code: turned if code in scale.reversed else value for code in codes}
+    return SHOWN | {code: turned if code in scale.reversed else value for code in codes}
+
+
+def ends(scale: Scale) -> tuple[int, int]:
+    assert scale.minimum is not None
+    assert scale.maximum is not None
+    return int(scale.minimum), int(scale.maximum)
 
 
 @pytest.mark.parametrize(("instrument", "scale"), SCALES)
 def test_the_best_answers_score_100_the_worst_0_and_the_middle_50(instrument: Instrument, scale: Scale) -> None:
-    assert score(instrument, answers(scale, 5, 1))[scale.code] == 100
-    assert score(instrument, answers(scale, 1, 5))[scale.code] == 0
-    assert score(instrument, answers(scale, 3, 3))[scale.code] == 50
-    assert score(instrument, answers(scale, 4, 2))[scale.code] == 75
+    low, high = ends(scale)
+    middle = (low + high) // 2
+    assert score(instrument, answers(scale, high, low))[scale.code] == 100
+    assert score(instrument, answers(scale, low, high))[scale.code] == 0
+    assert score(instrument, answers(scale, middle, middle))[scale.code] == 50
+    one_up = float(100 * Fraction(middle + 1 - low, high - low))
+    assert score(instrument, answers(scale, middle + 1, middle - 1))[scale.code] == one_up
 
 
 @pytest.mark.parametrize(("instrument", "scale"), SCALES)
 def test_one_answer_to_every_item_shows_how_many_are_reversed(instrument: Instrument, scale: Scale) -> None:
     straight = len(scale.items) - len(scale.reversed)
-    assert score(instrument, answers(scale, 5, 5))[scale.code] == 100 * straight / len(scale.items)
+    high = ends(scale)[1]
+    expected = float(Fraction(100 * straight, len(scale.items)))
+    assert score(instrument, answers(scale, high, high))[scale.code] == expected
 
 
 @pytest.mark.parametrize(("instrument", "scale"), SCALES)
 def test_the_fewest_answers_score_and_one_fewer_does_not(instrument: Instrument, scale: Scale) -> None:
+    low, high = ends(scale)
     assert scale.min_answered == NEEDED[len(scale.items)]
-    assert score(instrument, answers(scale, 4, 2, scale.min_answered))[scale.code] == 75
-    assert score(instrument, answers(scale, 4, 2, scale.min_answered - 1))[scale.code] is None
+    assert score(instrument, answers(scale, high, low, scale.min_answered))[scale.code] == 100
+    assert score(instrument, answers(scale, high, low, scale.min_answered - 1))[scale.code] is None
+
+
+@pytest.mark.parametrize("name", ["ONSSAT", "ONSWORTH", "ONSHAPPY", "ONSANX"])
+@pytest.mark.parametrize("value", [0, 7, 10, None, "prefer_not"])
+def test_the_office_s_questions_are_reported_one_by_one_as_they_are(name: str, value: object) -> None:
+    ons4 = LIBRARY.latest("ons4")
+    (item,) = ons4.scale(name).items
+    expected = value if isinstance(value, int) else None
+    assert score(ons4, {item: value}) == {scale.code: expected if scale.code == name else None for scale in ons4.scales}
 
 
 @pytest.mark.parametrize(("instrument", "scale"), SCALES)
 @pytest.mark.parametrize("missing", [None, "prefer_not", "not_applicable", math.nan, ""])
 def test_nothing_but_refusals_is_no_score_and_never_0(instrument: Instrument, scale: Scale, missing: object) -> None:
-    assert score(instrument, dict.fromkeys(scale.items, missing))[scale.code] is None
+    assert score(instrument, SHOWN | dict.fromkeys(scale.items, missing))[scale.code] is None
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,16 @@ def assert_accessible(page: Page) -> None:
         assert group.evaluate("one => !!one.closest('fieldset') && !!one.closest('fieldset').querySelector('legend')")
 
 
+_seen: set[object] = set()
+
+
+def assert_accessible_once(page: Page, kind: object) -> None:
+    """As above, for the first page of its kind in this run: axe takes longer than everything else of a page."""
+    if kind not in _seen:
+        assert_accessible(page)
+        _seen.add(kind)
+
+
 class Wire:
     """Bytes that came over the wire since the last look, compressed as they came, everything a page needs included."""
 

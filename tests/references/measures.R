@@ -83,7 +83,8 @@ scores$two <- round(scores$one + 4 + 8 * rnorm(30))
 write.csv(raters, "measures_raters.csv", row.names = FALSE, quote = FALSE)
 write.csv(scores, "measures_scores.csv", row.names = FALSE, quote = FALSE)
 k <- cohen.kappa(raters)
-# Weighted: psych's interval pairs row weights with the wrong margin, so the delta method by numerical derivatives.
+# Weighted: psych's interval differs from the delta method in the second digit, so that is taken, by numerical
+# derivatives.
 P <- table(factor(raters$facilitator, 0:2), factor(raters$observer, 0:2)) / nrow(raters)
 weighted <- function(w) {
   value <- function(p) (sum(w * p) - sum(w * outer(rowSums(p), colSums(p)))) / (1 - sum(w * outer(rowSums(p), colSums(p))))

@@ -66,6 +66,15 @@ GET  /staff/people/<review_id>/known                   in   in   200  403  200  
 POST /staff/people/<review_id>/known                   in   in   422  403  422  403  in   in
 GET  /staff/people/<review_id>/<person_id>/card        in   in   200  403  200  403  in   in
 POST /staff/people/<review_id>/<person_id>/card        in   in   303  403  303  403  in   in
+GET  /staff/people/<review_id>/facts                   in   in   200  403  200  403  in   in
+POST /staff/people/<review_id>/facts                   in   in   303  403  303  403  in   in
+GET  /staff/people/<review_id>/<person_id>/invitation  in   in   404  403  404  403  in   in
+POST /staff/people/<review_id>/<person_id>/invitation  in   in   404  403  404  403  in   in
+GET  /staff/sites/<site_id>/people                     in   in   200  403  200  403  in   in
+GET  /staff/sites/<site_id>/people/add                 in   in   200  403  200  403  in   in
+POST /staff/sites/<site_id>/people/add                 in   in   422  403  422  403  in   in
+GET  /staff/sites/<site_id>/people/<person_id>/card    in   in   404  403  404  403  in   in
+POST /staff/sites/<site_id>/people/<person_id>/card    in   in   404  403  404  403  in   in
 GET  /dashboard/                                       in   in   200  200  200  403  in   in
 GET  /dashboard/responses                              in   in   303  303  303  403  in   in
 GET  /dashboard/<slug>/                                in   in   200  200  200  403  in   in

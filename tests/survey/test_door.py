@@ -78,7 +78,7 @@ def test_any_text_in_the_code_box_is_only_a_mistyped_code(world: World, typed: s
 
 def ended(world: World, clock: Clock) -> Code:
     _, code = world.person()
-    clock.now = NOW + timedelta(days=400)
+    clock.now = NOW + timedelta(days=460)
     return code
 
 
@@ -131,8 +131,9 @@ def test_refused_codes_take_the_same_time(world: World, monkeypatch: pytest.Monk
             begin = time.perf_counter()
             person.enter(one)
             times[str(one)].append(time.perf_counter() - begin)
-    medians = [statistics.median(found[1:]) for found in times.values()]
-    assert abs(medians[0] - medians[1]) < 0.010
+    # The quicker quarter: what the code costs, with little of what else the machine was doing.
+    quick = [statistics.quantiles(found[1:], n=4)[0] for found in times.values()]
+    assert abs(quick[0] - quick[1]) < 0.010
 
 
 def test_five_wrong_codes_block_a_card_for_a_quarter_of_an_hour(world: World, clock: Clock) -> None:
