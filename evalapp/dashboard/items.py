@@ -320,10 +320,11 @@ def _by_site(view: View, page: int) -> Named:
     chosen = view.sites[SITES_A_PAGE * (page - 1) : SITES_A_PAGE * page]
     arms = [code for code, _ in how.arms]
     frame = view.frame[view.frame["site"].isin(chosen) & view.frame["arm"].isin(arms)]
+    review = "review" if frame["review"].notna().all() else None  # a site's own survey is outside its reviews
     found = {
         (one.site, wave): one
         for wave in how.waves
-        for one in site_means(frame[frame["wave"] == wave], "value", "arm", "site", "review", level)
+        for one in site_means(frame[frame["wave"] == wave], "value", "arm", "site", review, level)
     }
     looks = {how.arms[0][0]: TREATMENT, how.arms[1][0]: CONTROL}
     shown = [site for site in chosen if view.names[site][1] in looks]
