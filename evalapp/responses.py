@@ -371,8 +371,9 @@ def stamp(session: Session) -> tuple[tuple[Any, ...], ...]:
 def scores_tally(session: Session, trial_id: str, scale: str, instruments: Collection[str]) -> "pd.DataFrame":
     """How many people had each score of one scale, counted by the database: a row a review, wave and score.
 
-    Columns: site, review (missing outside reviews), wave, value (float; NaN where too little was answered), people. Of `instruments` alone;
-    people in several reviews count in the first, as in `scores_frame`; only submitted responses are here.
+    Columns: site, review (missing outside reviews), wave, value (float; NaN where too little was answered), people.
+    Of `instruments` alone; people in several reviews count in the first, as in `scores_frame`; only submitted
+    responses are here.
     """
     import pandas as pd  # noqa: PLC0415  (kept out of the participant's path: importing it takes a second)
 
