@@ -44,10 +44,13 @@ bench: $(VENV)/dev  ## speed against the tools in use today (R comes by apt); wr
 pictures: $(VENV)/dev system  ## take the README's pictures from the running demonstration
 	$(RUN)/python -m tests.pictures
 
-translations: $(VENV)/dev  ## gather the participant's texts and compile their translations
+translations: $(VENV)/dev  ## gather the participant's and the funder's texts and compile their translations
 	$(RUN)/pybabel -q extract -F evalapp/translations/babel.cfg -k lazy_gettext --omit-header -o build/messages.pot evalapp
 	$(RUN)/pybabel -q update -i build/messages.pot -d evalapp/translations --no-fuzzy-matching --omit-header
 	$(RUN)/pybabel -q compile -d evalapp/translations
+	$(RUN)/pybabel -q extract -F evalapp/translations/funder.cfg -k N_ --omit-header -o build/funder.pot evalapp
+	$(RUN)/pybabel -q update -D funder -i build/funder.pot -d evalapp/translations --no-fuzzy-matching --omit-header
+	$(RUN)/pybabel -q compile -D funder -d evalapp/translations
 
 clean:  ## remove what these commands made (not instance/, which holds data)
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache build ./*.egg-info

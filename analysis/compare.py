@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
@@ -12,25 +11,32 @@ import pandas as pd
 
 from analysis.errors import BadData
 from analysis.lmm import reml
+from analysis.lmm.clda import NOT_RANDOMISED, clda
 from analysis.lmm.kenward_roger import kenward_roger
 from analysis.lmm.satterthwaite import satterthwaite
+from analysis.long_data import read_long
+from analysis.marginal.gee import gee, gee_fit
 from analysis.measures.hedges_g import hedges_g
 from analysis.measures.icc import icc_review, icc_site
-from analysis.model_matrix import ALL_EXPLAINED, NOTHING_LEFT, ModelMatrix, model_matrix
+from analysis.model_matrix import ALL_EXPLAINED, NOTHING_LEFT, ModelMatrix, model_matrix, site_means
+from analysis.ordinal.win_probability import advises_win_probability, win_probability
 from analysis.primary import Primary, choose_primary
 from analysis.question import METHODS, Question
 from analysis.resampling.allocations import scheme
 from analysis.resampling.randomisation import RandomisationTest, randomisation_test
+from analysis.resampling.studentised import studentised_test
+from analysis.resampling.wild_bootstrap import WildBootstrap, wild_bootstrap
 from analysis.results import Effect, Floats, NotEstimable, Ratio
 from analysis.robust.cluster_robust import Kind, SiteScores, cluster_robust, site_scores
-from analysis.robust.did import did, stratum_columns
+from analysis.robust.did import did, site_difference, stratum_columns
 from analysis.threads import one_thread
 from analysis.trial_data import Counts, TrialData, read
 from analysis.two_stage.cluster_summary import ATTENUATED, cluster_summary, site_residual_means
+from analysis.version import VERSION
 
-__all__ = ["METHODS", "BadData", "Comparison", "Question", "Variance", "compare"]
+__all__ = ["METHODS", "BadData", "Comparison", "Question", "Variance", "compare", "results"]
 
-MethodResult = Effect | RandomisationTest | NotEstimable
+MethodResult = Effect | RandomisationTest | WildBootstrap | NotEstimable
 
 # What the estimate of each method gives equal weight to; printed beside it.
 WEIGHTS = {
@@ -40,8 +46,12 @@ WEIGHTS = {
     "cr1s": "every person the same",
     "cr2": "every person the same",
     "cr3": "every person the same",
+    "wild_bootstrap": "every person the same",
+    "gee": "between people and sites, by the estimated correlation",
+    "win_probability": "between people and sites, by the estimated variances",
     "randomisation": "every site the same",
     "did": "every site the same",
+    "clda": "between people and sites, by the estimated variances; people with some waves count at those",
 }
 
 
@@ -139,9 +149,13 @@ def compare(frame: pd.DataFrame, question: Question, data_sha256: str | None = N
     """
     data = read(frame, question)
     with one_thread():
-        workings = _Workings(data, question)
+        workings = _Workings(data, question, frame)
         primary = choose_primary(
-            question.design, question.planned_sites, data.allocated, has_before=data.baseline is not None
+            question.design,
+            question.planned_sites,
+            data.allocated,
+            has_before=data.baseline is not None,
+            named=question.primary,
         )
         methods = {name: _METHODS[name](workings) for name in METHODS if name in question.methods}
         deciding = methods.get(primary.method or "")
@@ -161,16 +175,34 @@ def compare(frame: pd.DataFrame, question: Question, data_sha256: str | None = N
             effect_size=_effect_size(deciding, plain),
             warnings=(*data.warnings, *workings.warnings),
             data_sha256=data_sha256 or _hash(frame, question),
-            version=_version(),
+            version=VERSION,
             seed=question.seed,
             level=question.level,
         )
 
 
+def results(
+    data: TrialData, question: Question, methods: tuple[str, ...], *, quick: bool = False
+) -> dict[str, MethodResult]:
+    """Some methods alone, of data already read: what simulations run, one thread being the caller's care.
+
+    methods : names from METHODS; or "studentised", the randomisation test of the difference over its standard error, or
+    "site_cr2", the two-stage comparison with CR2 in place of the pooled variance (Welch's t, but for its df).
+    quick   : 999 random allocations where there are more than 10,000, in place of exact counts.
+    """
+    workings = _Workings(data, question, quick=quick)
+    table = {**_METHODS, "studentised": _studentised, "site_cr2": _site_cr2}
+    return {name: table[name](workings) for name in methods}
+
+
 class _Workings:
     """What several methods share, each computed once when first needed."""
 
-    def __init__(self, data: TrialData, question: Question) -> None:
+    def __init__(
+        self, data: TrialData, question: Question, frame: pd.DataFrame | None = None, *, quick: bool = False
+    ) -> None:
+        self.frame = frame
+        self.quick = quick
         self.data = data
         self.question = question
         self.randomised = question.design != "nonrandomised"
@@ -189,6 +221,8 @@ class _Workings:
         dropped = [name for name in self.matrix.dropped if name != "arm"]
         if dropped:
             notes.append(f"left out, as other columns determine them: {', '.join(dropped)}")
+        if (advice := advises_win_probability(self.data.outcome)) is not None:
+            notes.append(advice)
         return tuple(notes)
 
     @cached_property
@@ -256,6 +290,26 @@ def _least_squares(kind: Kind) -> Callable[[_Workings], MethodResult]:
     return method
 
 
+def _wild_bootstrap(workings: _Workings) -> MethodResult:
+    if workings.refused:
+        return workings.refused
+    if workings.matrix.rows <= workings.matrix.rank:
+        return NotEstimable("fewer people than the model has columns")
+    question = workings.question
+    return wild_bootstrap(
+        workings.scores, workings.arm_column, rng=np.random.default_rng(question.seed), level=question.level
+    )
+
+
+def _gee(workings: _Workings) -> MethodResult:
+    """Identity link, exchangeable within sites, Mancl–DeRouen errors with t(S − p)."""
+    if workings.refused:
+        return workings.refused
+    data = workings.data
+    solved = gee_fit(data.outcome, [*workings.covariates, ("arm", data.arm)], data.site)
+    return solved if isinstance(solved, NotEstimable) else gee(solved, "arm", level=workings.question.level)
+
+
 def _cluster_summary(workings: _Workings) -> MethodResult:
     if not workings.randomised:
         return NotEstimable(
@@ -270,7 +324,7 @@ def _cluster_summary(workings: _Workings) -> MethodResult:
     if spread is not None:
         warnings.append(
             f"the smaller arm varies {spread:.1f} times as much between sites (variance): "
-            "the pooled t is then liberal, look at cr2"
+            "the pooled t is then liberal, look at cr2 and the studentised randomisation test"
         )
     return cluster_summary(means, data.site_arm, data.site_stratum, workings.question.level, tuple(warnings))
 
@@ -295,6 +349,7 @@ def _randomisation(workings: _Workings) -> MethodResult:
         workings.residual_means(data.arm),
         rng=np.random.default_rng(question.seed),
         level=question.level,
+        **(_QUICK if workings.quick else {}),
     )
     if isinstance(result, NotEstimable):
         return result
@@ -303,7 +358,41 @@ def _randomisation(workings: _Workings) -> MethodResult:
         notes.append("sites were not randomised: p reads as if they had been")
     elif data.site_stratum is None:
         notes.append("complete randomisation assumed, as neither strata nor pairs were named")
-    return replace(result, warnings=tuple(notes))
+    beside: MethodResult | None = None
+    changes = not workings.randomised and data.baseline is not None
+    if not workings.quick and (changes or _spread_ratio(workings.outcome_means, data.site_arm) is not None):
+        beside = _studentised(workings)
+    return replace(result, warnings=tuple(notes), studentised=beside if isinstance(beside, RandomisationTest) else None)
+
+
+# Where thousands of trials are simulated: `randomisation_test`'s own limits make one of 40 sites take 0.2 s.
+_QUICK = {"draws": 999, "enumerate_up_to": 10_000, "count_up_to_sites": 0}
+
+
+def _studentised(workings: _Workings) -> MethodResult:
+    """Of residual site means; of site mean changes where sites were not randomised, as difference-in-differences is."""
+    if workings.refused:
+        return workings.refused
+    data, question = workings.data, workings.question
+    means, arm_means = workings.outcome_means, workings.residual_means(data.arm)
+    if not workings.randomised and data.baseline is not None:
+        means, arm_means = site_means(data.outcome - data.baseline, data.site), data.site_arm
+    return studentised_test(
+        scheme(data.site_arm, data.site_stratum),
+        data.site_arm,
+        means,
+        arm_means,
+        rng=np.random.default_rng(question.seed),
+        level=question.level,
+        **({"draws": 999, "enumerate_up_to": 10_000} if workings.quick else {}),
+    )
+
+
+def _site_cr2(workings: _Workings) -> MethodResult:
+    if workings.refused:
+        return workings.refused
+    data = workings.data
+    return site_difference(workings.outcome_means, data.site_arm, data.site_stratum, workings.question.level)
 
 
 def _did(workings: _Workings) -> MethodResult:
@@ -314,15 +403,23 @@ def _did(workings: _Workings) -> MethodResult:
 
 
 def _clda(workings: _Workings) -> MethodResult:
+    question = workings.question
     if not workings.randomised:
-        return NotEstimable("refused: equal baselines are a fact of randomisation only")
-    if workings.question.wave is None:
+        return NotEstimable(NOT_RANDOMISED)
+    if question.wave is None or workings.frame is None:
         return NotEstimable("longitudinal analysis needs a wave column")
-    return NotEstimable("not computed in this version; lmm_kenward_roger adjusts for the first wave instead")
+    long = read_long(workings.frame, question, workings.data.treatment)
+    return clda(long, question.design, question.level, question.review_wave)
 
 
-def _not_computed(_: _Workings) -> MethodResult:
-    return NotEstimable("not computed in this version")
+def _win_probability(workings: _Workings) -> MethodResult:
+    if workings.refused:
+        return workings.refused
+    data, left_out = workings.data, ("baseline", *workings.matrix.dropped)
+    covariates = [one for one in workings.covariates if one[0] not in left_out]
+    return win_probability(
+        data.outcome, data.arm, data.site, data.review, data.baseline, covariates, workings.question.level
+    )
 
 
 _METHODS: dict[str, Callable[[_Workings], MethodResult]] = {
@@ -332,9 +429,9 @@ _METHODS: dict[str, Callable[[_Workings], MethodResult]] = {
     "cr1s": _least_squares("cr1s"),
     "cr2": _least_squares("cr2"),
     "cr3": _least_squares("cr3"),
-    "wild_bootstrap": _not_computed,
-    "gee": _not_computed,
-    "win_probability": _not_computed,
+    "wild_bootstrap": _wild_bootstrap,
+    "gee": _gee,
+    "win_probability": _win_probability,
     "randomisation": _randomisation,
     "did": _did,
     "clda": _clda,
@@ -363,11 +460,11 @@ def _effect_size(deciding: MethodResult | None, plain: reml.RemlFit | NotEstimab
 
 def _hash(frame: pd.DataFrame, question: Question) -> str:
     named = frame[[column for _, column in question.columns()]]
-    return hashlib.sha256(named.to_csv(index=False).encode()).hexdigest()
-
-
-def _version() -> str:
-    try:
-        return version("evalapp")
-    except PackageNotFoundError:  # the packages used from a source tree, in a notebook
-        return "unknown"
+    found = hashlib.sha256(",".join(named.columns).encode())
+    for name in named.columns:
+        values = named[name]
+        # Numbers as they stand, text by a hash of each cell: to write a million rows takes longer than to analyse them.
+        plain = pd.api.types.is_numeric_dtype(values) and isinstance(values.dtype, np.dtype)
+        cells = values.to_numpy() if plain else pd.util.hash_pandas_object(values, index=False).to_numpy()
+        found.update(np.ascontiguousarray(cells).tobytes())
+    return found.hexdigest()

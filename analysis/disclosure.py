@@ -11,6 +11,8 @@ LOWEST_THRESHOLD = 5
 class Rules:
     """people : fewest a number may rest on.    reviews : fewest reviews.    largest_share : of one review in a cell.
 
+    sites, site_reviews : fewest sites and reviews a number about reviews themselves may rest on, such as their fidelity.
+
     step : counts are rounded to its multiples.    margin : shares within this many per cent of 0 or 100 are not shown,
     since what everyone (or no one) of a group said is known of each of them.
     """
@@ -20,6 +22,8 @@ class Rules:
     largest_share: float = 0.5
     step: int = 5
     margin: int = 5
+    sites: int = 3
+    site_reviews: int = 10
 
     def __post_init__(self) -> None:
         if self.people < LOWEST_THRESHOLD:
@@ -53,6 +57,23 @@ def may_show(people_by_review: Mapping[str, int], rules: Rules) -> bool:
     if people < rules.people or len(reviews) < rules.reviews:
         return False
     return max(reviews) <= rules.largest_share * people
+
+
+def may_show_sites(reviews_by_site: Mapping[str, int], rules: Rules) -> bool:
+    """Whether a number about reviews themselves may rest on these: enough reviews, of enough sites, none of which rules.
+
+    reviews_by_site : reviews counted, by site. People's answers need `may_show` instead.
+    """
+    reviews = sum(reviews_by_site.values())
+    sites = [count for count in reviews_by_site.values() if count > 0]
+    if reviews < rules.site_reviews or len(sites) < rules.sites:
+        return False
+    return max(sites) <= rules.largest_share * reviews
+
+
+def merged_share(percent: float, rules: Rules) -> int:
+    """A share of reviews in whole per cent; none and nearly none are one class, and so are nearly all and all."""
+    return round(min(max(percent, rules.margin), 100 - rules.margin))
 
 
 def rounded(count: int, rules: Rules) -> int:

@@ -32,6 +32,8 @@ def tell_apart(person: Codes, site: Codes, review: Codes | None, keep: Mask, pla
     code = person.copy()
     code[unnamed] = person.max(initial=-1) + 1 + np.arange(int(unnamed.sum()))
     nobody = np.zeros(len(person), dtype=bool)
+    if int(np.bincount(code[keep], minlength=1).max()) <= 1:  # every label once: nothing to match
+        return People(code, nobody, ())
     table = pd.DataFrame({"site": site, "review": 0 if review is None else review, "person": code})
     table = table[keep & ~unnamed]
     again = table.duplicated(["site", "review", "person"])

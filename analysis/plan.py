@@ -10,14 +10,48 @@ from analysis.question import DESIGNS, Design
 Role = Literal["practitioner", "manager", "leader", "parent", "young_person", "facilitator", "observer"]
 ROLES: tuple[Role, ...] = get_args(Role)
 
+Kind = Literal["scale", "share", "process"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+Reply = Literal["agree", "disagree"]
+REPLIES: tuple[Reply, ...] = get_args(Reply)
+
+
+@dataclass(frozen=True)
+class Process:
+    """A quantity of a case review, known once a review.
+
+    unit : "points" out of 100; "reviews" in 100; "days"; "number"; or "times", natural logarithms of days, whose
+    differences are ratios.
+    """
+
+    unit: Literal["points", "reviews", "days", "times", "number"]
+    minimum: float
+    maximum: float
+
+
+# By its name in `Outcome.scale`.
+PROCESSES = {
+    "fidelity": Process("points", 0, 100),
+    "high_fidelity": Process("reviews", 0, 100),
+    "contact_days": Process("days", 1, 366),
+    "days_to_report": Process("times", 0, 8.5),
+    "new_idea": Process("reviews", 0, 100),
+    "own_actions": Process("number", 0, 1000),
+}
+
 
 @dataclass(frozen=True)
 class Outcome:
     """One outcome of the plan.
 
-    code, label : short name and name for people.    scale : code of the scale it is scored from.
+    code, label : short name and name for people.
+    kind : "scale", a score of people; "share", people in 100 who gave one reply to every one of some items; "process",
+    a quantity of reviews. Shares and processes are compared on site means.
+    scale : code of the scale, or the process's name in PROCESSES; "" of a share.
+    items, reply : of a share, the items and the reply counted ("agree": agree or strongly agree).
     wave, baseline_wave : when it is compared; when its baseline was taken (None: not adjusted, no change).
     roles : whose answers count, () for everyone's.    minimum, maximum : of the score, in its own points.
+    higher_is_better : None for a process that only says whether the groups worked differently.
     smallest_worthwhile : difference in points below which it does not matter, or None.
     """
 
@@ -29,14 +63,27 @@ class Outcome:
     roles: tuple[Role, ...]
     minimum: float
     maximum: float
-    higher_is_better: bool
+    higher_is_better: bool | None
     smallest_worthwhile: float | None
     primary: bool
+    kind: Kind = "scale"
+    items: tuple[str, ...] = ()
+    reply: Reply = "agree"
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], where: str = "outcome") -> "Outcome":
         """Read one outcome; BadData names the key that is missing, unknown or wrong."""
-        _known_keys(cls, values, where, optional={"baseline_wave", "roles", "smallest_worthwhile", "primary"})
+        given: object = values  # from a file, so it may be anything; what is no table is refused below
+        kind = given.get("kind", "scale") if isinstance(given, Mapping) else "scale"
+        if kind not in KINDS:
+            raise BadData(f'{where}.kind: "{kind}" is not a kind of outcome; choose from {", ".join(KINDS)}')
+        optional = {"baseline_wave", "roles", "smallest_worthwhile", "primary", "kind", "items", "reply"}
+        if kind != "scale":
+            optional |= {"minimum", "maximum"}
+        if kind == "share":
+            optional |= {"scale"}
+        _known_keys(cls, values, where, optional=optional)
+        least, most = _ends(values, kind, where)
         roles = _list(values, "roles", where)
         for role in roles:
             if role not in ROLES:
@@ -44,18 +91,24 @@ class Outcome:
         outcome = cls(
             code=_text(values, "code", where),
             label=_text(values, "label", where),
-            scale=_text(values, "scale", where),
+            scale="" if kind == "share" else _text(values, "scale", where),
             wave=_text(values, "wave", where),
             baseline_wave=_optional_text(values, "baseline_wave", where),
             roles=tuple(roles),
-            minimum=_number(values, "minimum", where),
-            maximum=_number(values, "maximum", where),
-            higher_is_better=_flag(values, "higher_is_better", where),
+            minimum=least,
+            maximum=most,
+            higher_is_better=None
+            if kind == "process" and values["higher_is_better"] is None
+            else _flag(values, "higher_is_better", where),
             smallest_worthwhile=_number(values, "smallest_worthwhile", where)
             if values.get("smallest_worthwhile") is not None
             else None,
             primary=_flag(values, "primary", where) if "primary" in values else False,
+            kind=kind,
+            items=tuple(_texts(values, "items", where)),
+            reply=values.get("reply", "agree"),
         )
+        _suits_its_kind(outcome, where)
         if outcome.maximum <= outcome.minimum:
             raise BadData(f"{where}.maximum: {outcome.maximum:g} is not above the minimum, {outcome.minimum:g}")
         if outcome.baseline_wave == outcome.wave:
@@ -116,13 +169,47 @@ class Plan:
     def to_dict(self) -> dict[str, Any]:
         """The plan as plain values; `Plan.from_dict` reads them back to an equal plan."""
         values = asdict(self)
-        values["outcomes"] = [{**outcome, "roles": list(outcome["roles"])} for outcome in values["outcomes"]]
+        values["outcomes"] = [
+            {**outcome, "roles": list(outcome["roles"]), "items": list(outcome["items"])}
+            for outcome in values["outcomes"]
+        ]
         return values
 
     @property
     def primary(self) -> Outcome:
         """The outcome that decides."""
         return next(outcome for outcome in self.outcomes if outcome.primary)
+
+
+def _ends(values: Mapping[str, Any], kind: Kind, where: str) -> tuple[float, float]:
+    """The least and the greatest value an outcome can have: given for a scale, known for the other kinds."""
+    if kind == "scale":
+        return _number(values, "minimum", where), _number(values, "maximum", where)
+    if kind == "process" and values["scale"] not in PROCESSES:
+        raise BadData(f'{where}.scale: "{values["scale"]}" is not a process; choose from {", ".join(PROCESSES)}')
+    known = PROCESSES[values["scale"]] if kind == "process" else Process("points", 0, 100)
+    for key, end in (("minimum", known.minimum), ("maximum", known.maximum)):
+        if key in values and _number(values, key, where) != end:
+            raise BadData(f"{where}.{key}: is {end:g} for this outcome; leave it out or set it so")
+    return known.minimum, known.maximum
+
+
+def _suits_its_kind(outcome: Outcome, where: str) -> None:
+    """Refuse what an outcome of this kind cannot have."""
+    if outcome.reply not in REPLIES:
+        raise BadData(f'{where}.reply: "{outcome.reply}" is not a reply; choose from {", ".join(REPLIES)}')
+    if outcome.kind == "share" and not outcome.items:
+        raise BadData(f"{where}.items: a share needs the items whose replies are counted")
+    if outcome.kind != "share" and outcome.items:
+        raise BadData(f"{where}.items: only a share counts replies to items; take them out")
+    if outcome.kind != "scale" and outcome.baseline_wave is not None:
+        raise BadData(
+            f"{where}.baseline_wave: a {outcome.kind} has no baseline; the groups' sites are compared as they are"
+        )
+    if outcome.kind == "process" and outcome.roles:
+        raise BadData(f"{where}.roles: a process belongs to the review, not to a role; take them out")
+    if outcome.kind != "scale" and outcome.primary:
+        raise BadData(f"{where}.primary: the outcome that decides is a scale, not a {outcome.kind}")
 
 
 def _known_keys(kind: type, values: object, where: str, optional: set[str]) -> None:
@@ -142,6 +229,14 @@ def _text(values: Mapping[str, Any], key: str, where: str) -> str:
     if not isinstance(value, str) or not value.strip():
         raise BadData(f"{where}.{key}: a text is needed, not {value!r}")
     return value
+
+
+def _texts(values: Mapping[str, Any], key: str, where: str) -> list[str]:
+    found = _list(values, key, where)
+    for one in found:
+        if not isinstance(one, str) or not one:
+            raise BadData(f"{where}.{key}: texts are needed, not {one!r}")
+    return found
 
 
 def _optional_text(values: Mapping[str, Any], key: str, where: str) -> str | None:

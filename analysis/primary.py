@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from analysis.question import Design
+from analysis.question import Design, MixedModel
 
 Tag = Literal["pre-specified", "exploratory"]
 
@@ -18,13 +18,17 @@ class Primary:
 
 
 def choose_primary(
-    design: Design | None, planned_sites: int | None, allocated: tuple[int, int], has_before: bool
+    design: Design | None,
+    planned_sites: int | None,
+    allocated: tuple[int, int],
+    has_before: bool,
+    named: MixedModel = "lmm",
 ) -> Primary:
     """The ladder by number of sites.
 
     allocated : sites in the file, [treatment, control], whether or not they answered.
     has_before : whether there is a baseline or an earlier wave. Without a planned number the sites in the
-    file are taken and the result is exploratory.
+    file are taken and the result is exploratory.   named : which mixed model the plan names, where one decides.
     """
     tag: Tag = "exploratory" if planned_sites is None else "pre-specified"
     sites = sum(allocated) if planned_sites is None else planned_sites
@@ -57,9 +61,10 @@ def choose_primary(
             prefix + "fewer than 5 sites in an arm, so the two-stage cluster-summary t decides, as with 6 to 11 sites",
             tag,
         )
-    adjusted = "baseline-adjusted mixed model on complete cases" if has_before else "mixed model"
+    mixed = f"the {'baseline-adjusted mixed model on complete cases' if has_before else 'mixed model'}"
     return Primary(
-        "lmm_kenward_roger",
-        prefix + f"12 sites or more and at least 5 an arm, so the {adjusted} with Kenward–Roger decides",
+        "clda" if named == "clda" else "lmm_kenward_roger",
+        prefix + "12 sites or more and at least 5 an arm, so "
+        f"{'the longitudinal model (cLDA)' if named == 'clda' else mixed} with Kenward–Roger decides",
         tag,
     )

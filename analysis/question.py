@@ -7,6 +7,8 @@ from analysis.errors import BadData
 
 Design = Literal["randomised", "nonrandomised"]
 DESIGNS: tuple[Design, ...] = get_args(Design)
+MixedModel = Literal["lmm", "clda"]
+MIXED_MODELS: tuple[MixedModel, ...] = get_args(MixedModel)
 
 METHODS = (
     "lmm_kenward_roger",
@@ -38,6 +40,8 @@ class Question:
     strata     : allocation strata.   pairs : matched pairs of sites, one of each arm.
     design     : None where it was not said; then taken as randomised, with a warning.
     planned_sites : the number the plan was written for; without it every result is exploratory.
+    primary    : which mixed model the plan names where one decides; the baseline-adjusted "lmm" unless "clda".
+    review_wave : whether reviews also vary from wave to wave on their own account, in the longitudinal model.
     methods    : names from METHODS.   level : of the intervals.   seed : of anything drawn.
     """
 
@@ -55,6 +59,8 @@ class Question:
     pairs: str | None = None
     design: Design | None = None
     planned_sites: int | None = None
+    primary: MixedModel = "lmm"
+    review_wave: bool = False
     methods: tuple[str, ...] = METHODS
     level: float = 0.95
     seed: int = 1
@@ -69,6 +75,10 @@ class Question:
             raise BadData(f"the level is {self.level:g}; give a proportion from 0.5 to below 1, such as 0.95")
         if self.design is not None and self.design not in DESIGNS:
             raise BadData(f'the design is "{self.design}"; it is one of {", ".join(DESIGNS)}')
+        if self.primary not in MIXED_MODELS:
+            raise BadData(f'the primary is "{self.primary}"; it is one of {", ".join(MIXED_MODELS)}')
+        if self.primary == "clda" and not self.wave:
+            raise BadData("the primary is clda without a wave column; name the column, or choose lmm")
         if self.planned_sites is not None and self.planned_sites < 2:
             raise BadData(f"{self.planned_sites} planned sites; a comparison of two arms has at least two")
         if self.seed < 0:

@@ -7,7 +7,7 @@ import pandas as pd
 
 from analysis import refusals
 from analysis.errors import BadData
-from analysis.labels import coded, label, numbers
+from analysis.labels import coded, codes_of, label, numbers
 from analysis.people import tell_apart
 from analysis.question import Question
 from analysis.results import Codes, Floats
@@ -158,7 +158,6 @@ def read(frame: pd.DataFrame, question: Question) -> TrialData:
     for name, absent in columns.missing:
         excluded[f"missing {name}"] = int((keep & absent).sum())
         keep &= ~absent
-    people: Codes | None = None
     if columns.person is not None:
         told = tell_apart(
             columns.person,
@@ -168,7 +167,6 @@ def read(frame: pd.DataFrame, question: Question) -> TrialData:
             places=columns.rows,
             column=str(question.participant),
         )
-        people = told.person
         warnings += told.warnings
         if told.repeated.any():
             excluded["same person in an earlier review"] = int((keep & told.repeated).sum())
@@ -178,7 +176,7 @@ def read(frame: pd.DataFrame, question: Question) -> TrialData:
         raise BadData(f"no row has every value the comparison needs ({losses}); fill in two sites an arm")
 
     outcome = columns.outcome[keep]
-    present, site = np.unique(columns.site[keep], return_inverse=True)
+    present, site = _renumbered(columns.site[keep])
     treated = (site_arm[present] == treated_code).astype(np.float64)
     labels = [columns.site_labels[k] for k in present]
     refusals.two_sites_an_arm(treated, labels, arms, question, losses)
@@ -191,7 +189,7 @@ def read(frame: pd.DataFrame, question: Question) -> TrialData:
     return TrialData(
         outcome=outcome,
         arm=arm,
-        site=site.astype(np.intp),
+        site=site,
         review=review,
         baseline=None if columns.baseline is None else columns.baseline[keep],
         covariates=tuple((name, values[keep]) for name, values in columns.covariates),
@@ -209,7 +207,7 @@ def read(frame: pd.DataFrame, question: Question) -> TrialData:
             excluded=excluded,
             sites=(int(treated.sum()), int(len(treated) - treated.sum())),
             reviews=None if review is None else _units(arm, site, review),
-            participants=_units(arm, site, None if people is None else people[keep]),
+            participants=(int(arm.sum()), int(len(arm) - arm.sum())),  # by now each row is a person
         ),
         warnings=warnings,
     )
@@ -260,13 +258,13 @@ def _columns(frame: pd.DataFrame, question: Question) -> _Columns:
     review = person = stratum = None
     stratum_labels: list[str] = []
     if question.review:
-        review = coded(frame[question.review])[0]
+        review = codes_of(frame[question.review])
         missing.append((question.review, review < 0))
     if question.participant:
-        person = coded(frame[question.participant])[0]
+        person = codes_of(frame[question.participant])
     covariates: list[tuple[str, Floats]] = []
     for name in question.covariates:
-        entered, absent = _covariate(frame[name], name)
+        entered, absent = covariate_columns(frame[name], name)
         covariates.extend(entered)
         missing.append((name, absent))
     if grouping := question.strata or question.pairs:
@@ -316,7 +314,7 @@ def _strata(columns: _Columns, site_arm: Codes, question: Question) -> Codes | N
     return strata
 
 
-def _covariate(series: "pd.Series[object]", column: str) -> tuple[list[tuple[str, Floats]], Mask]:
+def covariate_columns(series: "pd.Series[object]", column: str) -> tuple[list[tuple[str, Floats]], Mask]:
     """A numeric covariate as it is; a labelled one as indicators of every label but the first in order."""
     if pd.api.types.is_numeric_dtype(series) and not pd.api.types.is_bool_dtype(series):
         values = numbers(series, column)
@@ -330,9 +328,24 @@ def _covariate(series: "pd.Series[object]", column: str) -> tuple[list[tuple[str
     return [(f"{column}: {labels[k]}", (codes == k).astype(np.float64)) for k in order[1:]], codes < 0
 
 
-def _units(arm: Floats, site: Codes, unit: Codes | None) -> tuple[int, int]:
-    """Distinct units nested in sites, (treatment, control); rows where no unit is told apart."""
-    if unit is None:
-        return int(arm.sum()), int(len(arm) - arm.sum())
+def _renumbered(codes: Codes) -> tuple[Codes, Codes]:
+    """The codes that occur, in order, and each as its place among them: np.unique without sorting a million."""
+    present = np.flatnonzero(np.bincount(codes))
+    place = np.zeros(int(present[-1]) + 1, dtype=np.intp)
+    place[present] = np.arange(len(present))
+    return present.astype(np.intp), place[codes]
+
+
+def _units(arm: Floats, site: Codes, unit: Codes) -> tuple[int, int]:
+    """Distinct units nested in sites, (treatment, control)."""
     key = site.astype(np.int64) * (int(unit.max()) + 1) + unit
-    return len(np.unique(key[arm == 1])), len(np.unique(key[arm == 0]))
+    first = np.unique(key, return_index=True)[1] if int(key.max()) > 10 * len(key) else _first_of(key)
+    treated = int(arm[first].sum())
+    return treated, len(first) - treated
+
+
+def _first_of(key: Codes) -> Codes:
+    """A row of each key that occurs, for keys not much larger than the number of rows."""
+    row = np.full(int(key.max()) + 1, -1, dtype=np.intp)
+    row[key] = np.arange(len(key))
+    return row[row >= 0]

@@ -12,11 +12,12 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from analysis.version import VERSION
 from evalapp import access, assets, db, headers, languages
 from evalapp.config import NotConfigured, Settings
 from evalapp.vault import Vault
 
-__version__ = "0.1.0"
+__version__ = VERSION
 
 LARGEST_REQUEST = 2 * 1024 * 1024
 LARGEST_FORM = 1024 * 1024

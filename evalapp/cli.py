@@ -8,6 +8,7 @@ import click
 
 from evalapp import __version__
 from evalapp.operate import COMMANDS
+from evalapp.planning import plan
 from evalapp.questionnaires import instruments_group
 
 
@@ -106,7 +107,93 @@ def compare(data: Path, methods: str, covariates: tuple[str, ...], as_json: bool
     click.echo(in_words(result))
 
 
-for command in (*COMMANDS, instruments_group):
+@main.command(cls=OneLineCommand)
+@click.argument("data", type=click.Path(path_type=Path), metavar="ITEMS.csv")
+@click.option("--items", callback=_listed, metavar="A,B,…", help="Columns that are items; unsaid, all but --by.")
+@click.option("--reversed", "reverse", callback=_listed, metavar="A,B,…", help="Items keyed the other way.")
+@click.option("--min", "lowest", type=float, metavar="N", help="Lowest answer that could be given.")
+@click.option("--max", "highest", type=float, metavar="N", help="Highest answer that could be given.")
+@click.option("--by", multiple=True, metavar="COL", help="Within each label of it (wave, role); repeatable.")
+@click.option("--level", type=float, default=0.95, show_default=True, help="Level of the interval.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON at full precision.")
+def reliability(
+    data: Path,
+    items: tuple[str, ...],
+    reverse: tuple[str, ...],
+    lowest: float | None,
+    highest: float | None,
+    by: tuple[str, ...],
+    level: float,
+    as_json: bool,
+) -> None:
+    """Say how well the items of one scale go together, from a CSV of one row a person and one column an item.
+
+    Alpha with Feldt's interval, omega total, and each item against the rest. Floor, ceiling and missing are shares
+    of people. Bad input ends with exit code 2 and one line that says what to do.
+    """
+    # As in `compare`: statistics are imported only where they are needed.
+    from analysis.errors import BadData  # noqa: PLC0415
+    from evalapp.exchange.reliability import as_dict, in_words, of_table  # noqa: PLC0415
+    from evalapp.exchange.table import read_table  # noqa: PLC0415
+
+    try:
+        answer = of_table(read_table(data), items, reverse, by, lowest, highest, level, __version__)
+    except BadData as error:
+        refuse("reliability", error)
+    if as_json:
+        click.echo(json.dumps(as_dict(answer), ensure_ascii=False, allow_nan=False, indent=2))
+    else:
+        click.echo(in_words(answer))
+
+
+@main.command(cls=OneLineCommand)
+@click.option("--sites", type=int, required=True, metavar="N", help="Sites in all, both arms together.")
+@click.option("--reviews", type=float, required=True, metavar="N", help="Reviews a site.")
+@click.option("--people", type=float, required=True, metavar="N", help="People recruited a review, before attrition.")
+@click.option("--icc-site", type=float, required=True, metavar="ICC", help="Site variance over total.")
+@click.option("--icc-review", type=float, required=True, metavar="ICC", help="(Site + review variance) over total.")
+@click.option("--treated", type=int, metavar="N", help="Sites in the treatment arm; half of them unless given.")
+@click.option("--cv", type=float, default=0.0, metavar="CV", help="Coefficient of variation of people per site.")
+@click.option("--baseline-r", type=float, default=0.0, metavar="R", help="Correlation with the baseline, every level.")
+@click.option("--baseline-r-review", type=float, metavar="R", help="The same of reviews, where it differs.")
+@click.option("--baseline-r-site", type=float, metavar="R", help="The same of sites: the cluster autocorrelation.")
+@click.option(
+    "--analysis",
+    type=click.Choice(["after", "adjusted", "change"]),
+    default="adjusted",
+    show_default=True,
+    help="What is compared: the wave after, the same adjusted for the baseline, or the change from it.",
+)
+@click.option("--waves", type=int, default=1, metavar="N", help="Waves after, whose mean is compared.")
+@click.option("--attrition", type=float, default=0.0, metavar="SHARE", help="Share of people lost.")
+@click.option("--site-attrition", type=float, default=0.0, metavar="SHARE", help="Share of sites lost.")
+@click.option("--site-covariates", type=int, default=0, metavar="N", help="Columns that describe sites, strata too.")
+@click.option("--delta", type=float, metavar="SD", help="Difference to detect, in SD: gives the power.")
+@click.option("--risks", callback=_listed, metavar="P1,P0", help="Instead of delta: shares answering yes, in each arm.")
+@click.option(
+    "--power", "target", type=float, metavar="SHARE", help="Power of the smallest detectable difference; 0.8."
+)
+@click.option("--alpha", type=float, default=0.05, show_default=True, help="Two-sided level of the test.")
+@click.option("--simulate", type=int, metavar="TRIALS", help="Simulate trials, analysed as the real one will be.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Seed of the simulation.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON at full precision.")
+def power(as_json: bool, **options: Any) -> None:
+    """Plan a cluster trial: power, smallest detectable difference, degrees of freedom, sites required.
+
+    Differences are in SD of the outcome. Bad input ends with exit code 2 and one line that says what to do.
+    """
+    # SciPy takes a third of a second to import: only here, so that the other commands start at once.
+    from analysis.errors import BadData  # noqa: PLC0415
+    from evalapp.exchange.planning import in_words, planned  # noqa: PLC0415
+
+    try:
+        result = planned(**options)
+    except BadData as error:
+        refuse("power", error)
+    click.echo(json.dumps(result.to_dict(), allow_nan=False, indent=2) if as_json else in_words(result))
+
+
+for command in (*COMMANDS, instruments_group, plan):
     main.add_command(command)
 
 

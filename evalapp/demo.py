@@ -45,7 +45,7 @@ OBSERVED = 1 / 3  # of the reviews
 CONTACT = {True: (2, 3), False: (1, 2)}
 WAITED = {True: (20, 60), False: (40, 140)}
 WRITTEN = {True: (10, 40), False: (50, 160)}
-USUAL = {"BLG": 2.9, "BLR": 3.2, "MOR": 3.3, "AFF": 3.0, "CAN": 3.5}
+USUAL = {"BLG": 2.9, "BLR": 3.2, "MOR": 3.3, "AFF": 3.0, "CAN": 3.5, "HARM1": 2.2, "HARM2": 2.4}
 SITE_SD, REVIEW_SD, PERSON_SD, ITEM_SD = 0.15, 0.22, 0.62, 0.75
 TURNOUT = {
     "practitioner": {"before": 0.88, "after": 0.84, "month3": 0.68, "month12": 0.55},
@@ -60,6 +60,18 @@ EASY_READ = 0.15  # of the parents
 NOT_INVITED = ("not_safe", "not_lawful", "not_kind_now", "not_kind_now", "cannot_reach")
 AT_A_SITE = ("leader", "leader", "leader", "manager", "manager", "manager")  # who answers for it outside its reviews
 NEW, STARTED = 2, 1  # cards of each kind
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What answers are drawn from: differences between the arms by scale (or item that belongs to none) and wave, in points
+    of a 5-point answer; the fidelity of reviews by arm, appreciative or not."""
+
+    effect: Mapping[tuple[str, str], float]
+    fidelity: Mapping[bool, float]
+
+
+TRUTH = Truth(TRUE_EFFECT, FIDELITY)
 
 
 @dataclass(frozen=True)
@@ -266,13 +278,16 @@ def _fill(session: Session, asked: Asked, mood: float, vault: Vault, rng: np.ran
     if response.state == "declined":
         return
     instrument = responses.instrument_of(response)
-    given = _given(instrument, asked, mood, rng)
+    given = given_by(instrument, asked, mood, rng)
     responses.save(session, response.id, given, vault=vault)
     basis = responses.basis_of(session, response.id, [item.code for item in instrument.items], vault=vault)
     responses.submit(session, response.id, vault=vault, today=day, basis=basis)
 
 
-def _given(instrument: Instrument, asked: Asked, mood: float, rng: np.random.Generator) -> dict[str, Given]:
+def given_by(
+    instrument: Instrument, asked: Asked, mood: float, rng: np.random.Generator, truth: Truth = TRUTH
+) -> dict[str, Given]:
+    """Answers to a questionnaire as somebody in this place and mood would give them."""
     scales: Mapping[str, Scale] = {
         code: scale for scale in instrument.scales if scale.part_of is None for code in scale.items
     }
@@ -289,7 +304,7 @@ def _given(instrument: Instrument, asked: Asked, mood: float, rng: np.random.Gen
         elif chance < 0.03:
             given[item.code] = Given()
         else:
-            given[item.code] = Given(_value(item, scales.get(item.code), asked, mood, tilt, rng))
+            given[item.code] = Given(_value(item, scales.get(item.code), asked, mood, tilt, rng, truth))
     return given
 
 
@@ -300,14 +315,16 @@ def _value(
     mood: float,
     tilt: Mapping[str, float],
     rng: np.random.Generator,
+    truth: Truth,
 ) -> Any:
     if asked.place.role in SAID and item.code != "TXT1":
-        return _watched(item.code, asked, mood, rng)
+        return _watched(item.code, asked, mood, rng, truth)
     if item.kind in {"agreement", "faces", "pictures", "rating"}:
         lowest, highest = int(item.codes[0]), int(item.codes[-1])
-        code = scale.code if scale else ""
-        effect = TRUE_EFFECT.get((code, asked.wave), 0.0) if asked.appreciative else 0.0
-        centre = USUAL.get(code, 3.3) + effect + mood + tilt.get(code, 0.0)
+        code = scale.code if scale else item.code
+        effect = truth.effect.get((code, asked.wave), 0.0) if asked.appreciative else 0.0
+        leaning = -mood if code.startswith("HARM") else mood
+        centre = USUAL.get(code, 3.3) + effect + leaning + tilt.get(code, 0.0)
         wanted = lowest + (centre - 1) / 4 * (highest - lowest) + rng.normal(0, ITEM_SD)
         if scale is not None and item.code in scale.reversed:
             wanted = lowest + highest - wanted
@@ -323,14 +340,14 @@ def _value(
     return None
 
 
-def _watched(code: str, asked: Asked, mood: float, rng: np.random.Generator) -> Any:
+def _watched(code: str, asked: Asked, mood: float, rng: np.random.Generator, truth: Truth) -> Any:
     """What a facilitator or an observer says was there."""
     if code == "NEWIDEA":
         return "yes" if rng.random() < NEW_IDEA[asked.appreciative] else "no"
     if code == "OWNACT":
         return int(rng.poisson(OWN_ACTS[asked.appreciative]))
     tilt = 0.0 if asked.appreciative else PARTS.get(code, 0.0)
-    share = FIDELITY[asked.appreciative] + SAID[asked.place.role] + tilt + 0.08 * mood
+    share = truth.fidelity[asked.appreciative] + SAID[asked.place.role] + tilt + 0.08 * mood
     return int(rng.binomial(2, np.clip(share, 0.02, 0.98)))
 
 

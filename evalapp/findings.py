@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from analysis.plan import Outcome, Plan
+from analysis.plan import PROCESSES, Outcome, Plan
 from analysis.question import Question
-from evalapp import responses
+from evalapp import measures, responses, wording
 from evalapp.models import Allocation, Arm, Assignment, Membership, Response, Site, Trial, Wave
 from evalapp.shelf import questionnaire
+from evalapp.wording import Verdict
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,15 +48,15 @@ METHOD_NAMES = {
     "cr3": "Least squares, cluster-robust CR3",
     "wild_bootstrap": "Wild cluster bootstrap",
     "gee": "Generalised estimating equations",
-    "win_probability": "Win probability",
+    "win_probability": "Win probability (0.5: no difference)",
     "randomisation": "Randomisation test",
     "did": "Difference in differences",
     "clda": "Constrained longitudinal model",
 }
+FEWEST_SITES = 5  # of an arm, below which a difference is described and nothing is concluded
 CUT = 0.625  # of the range: 3.5 on answers from 1 to 5, "agrees more than not"
 POOLED = "everyone"
 
-Verdict = Literal["cannot_tell", "too_small", "benefit", "harm", "described"]
 _compared: dict[tuple[str, Question], Comparison | NotEstimable] = {}
 _KEPT = 64
 
@@ -74,8 +76,23 @@ class Measured:
     arms: tuple[tuple[str, str], tuple[str, str]]
 
     @property
+    def measure(self) -> wording.Unit:
+        """What it is counted in."""
+        if self.outcome.kind == "process":
+            return PROCESSES[self.outcome.scale].unit
+        if self.outcome.kind == "share":
+            return "people"
+        return "points" if self.is_percent else "raw"
+
+    @property
     def unit(self) -> str:
-        return "points out of 100" if self.is_percent else "points"
+        """The words for it on the evaluator's pages, where days compared as a ratio are shown as the logarithms they are."""
+        return "log-days" if self.measure == "times" else wording.UNITS[self.measure]
+
+    @property
+    def when(self) -> str:
+        """When it was measured, as a phrase; a review's own quantities need none."""
+        return "" if self.outcome.kind == "process" else WAVE_PHRASES[self.outcome.wave]
 
     @property
     def is_percent(self) -> bool:
@@ -139,10 +156,14 @@ def arms_of(trial: Trial) -> tuple[tuple[str, str], tuple[str, str]]:
 
 
 def scores(session: Session, trial: Trial, how: Measured) -> pd.DataFrame:
-    """Scores of the outcome at the waves drawn, as `responses.scores_frame`; its roles only, unscored rows left out.
+    """Values of the outcome at the waves drawn, as `responses.scores_frame`; its roles only, unscored rows left out.
 
     The arms are compared on people of reviews: answers given for a site outside its reviews are not among them.
     """
+    if how.outcome.kind == "share":
+        return measures.shares(session, trial.id, how.outcome)
+    if how.outcome.kind == "process":
+        return measures.processes(session, trial.id, how.outcome)
     frame = responses.scores_frame(session, trial.id, how.outcome.scale, how.waves)
     frame = frame[frame["review"].notna()]
     if how.outcome.roles:
@@ -188,6 +209,7 @@ def compared(
     from analysis.compare import compare  # noqa: PLC0415
     from analysis.errors import BadData  # noqa: PLC0415
     from analysis.results import NotEstimable  # noqa: PLC0415
+    from analysis.two_stage.site_level import compare_sites  # noqa: PLC0415
 
     reason = _too_little(table, how)
     if reason:
@@ -212,12 +234,14 @@ def compared(
         level=plan.level,
         seed=plan.seed,
     )
-    key = (str(hash_pandas_object(table.astype({"stratum": object})).to_numpy().tobytes().hex()), question)
+    told_apart = str(hash_pandas_object(table.astype({"stratum": object})).to_numpy().tobytes().hex())
+    key = (f"{how.outcome.kind} {told_apart}", question)
     if key not in _compared:
         while len(_compared) >= _KEPT:
             _compared.pop(next(iter(_compared)))
         try:
-            _compared[key] = compare(table, question)
+            way = compare if how.outcome.kind == "scale" else compare_sites
+            _compared[key] = way(table, question)
         except BadData as error:
             _compared[key] = NotEstimable(str(error))
     return _compared[key]
@@ -234,14 +258,19 @@ def answer(session: Session, trial: Trial, plan: Plan, how: Measured, table: pd.
     if not isinstance(effect, Effect):
         reason = effect.reason if isinstance(effect, NotEstimable) else found.primary.reason
         return Answer(found, None, reason, None, "")
-    said = verdict(effect, how, plan.planned_sites or sum(found.counts.sites))
+    sites = found.counts.sites
+    said = verdict(effect, how, plan.planned_sites or sum(sites), min(sites))
     return Answer(found, effect, "", said, sentence(said, effect, how, plan.design))
 
 
-def verdict(effect: Effect, how: Measured, sites: int) -> Verdict:
-    """What the plan's rule says of an interval. Fewer than six sites are described, whatever the interval."""
+def verdict(effect: Effect, how: Measured, sites: int, fewest: int = FEWEST_SITES) -> Verdict:
+    """What the plan's rule says of an interval.
+
+    sites : planned.    fewest : that answered, in the smaller arm. With fewer than six planned, or fewer than five in an
+    arm, the difference is described, whatever the interval; so is one that is neither better nor worse.
+    """
     low, high = effect.ci
-    if sites < 6 or low is None or high is None:
+    if sites < 6 or fewest < FEWEST_SITES or low is None or high is None or how.outcome.higher_is_better is None:
         return "described"
     reach = how.outcome.smallest_worthwhile
     if reach is not None and -reach < low and high < reach:
@@ -253,51 +282,14 @@ def verdict(effect: Effect, how: Measured, sites: int) -> Verdict:
 
 def sentence(said: Verdict, effect: Effect, how: Measured, design: str) -> str:
     """The finding in words fixed beforehand."""
-    name, (_, treatment), (_, control) = how.outcome.label, *how.arms
     low, high = effect.ci
-    places = 1 if how.is_percent else 2
-    size = f"{_number(abs(effect.estimate), places)} {how.unit}"
-    span = (
-        f"somewhere from {_number(low, places)} to {_number(high, places)}"
-        if low is not None and high is not None
-        else ""
-    )
-    when = WAVE_PHRASES[how.outcome.wave]
-    if said == "described":
-        words = (
-            f"{name} differed by {_signed(effect.estimate, places)} {how.unit} between the groups ({span}). With so few sites "
-            "this is described, and nothing is concluded from it."
-        )
-    elif said == "too_small":
-        words = (
-            f"{name}: any difference between the groups {when} is too small to matter. It lies {span} points, within "
-            f"the {_number(how.outcome.smallest_worthwhile or 0, places)} points either way that the plan set."
-        )
-    elif said == "cannot_tell":
-        words = (
-            f"{name}: we cannot tell yet whether the groups differ {when}. The difference lies {span} {how.unit}, and "
-            "0 would be no difference."
-        )
-    else:
-        direction = "higher" if effect.estimate > 0 else "lower"
-        good = "better" if said == "benefit" else "worse"
-        near, far = sorted(abs(end) for end in (low or 0.0, high or 0.0))
-        words = (
-            f"{name} was {direction}, which is {good}, in the {treatment} group than in the {control} group {when}: "
-            f"by {size} (somewhere from {_number(near, places)} to {_number(far, places)})."
-        )
-    if design == "nonrandomised" and said in {"benefit", "harm"}:
-        words += " Sites were not allocated by chance, so this is an association and may have other causes."
-    return words
-
-
-def _number(value: float, places: int) -> str:
-    text = f"{value:.{places}f}".removesuffix(f".{'0' * places}")
-    return text.lstrip("-") if float(text) == 0 else text.replace("-", "−")
-
-
-def _signed(value: float, places: int) -> str:
-    return _number(value, places) if value <= 0 else f"+{_number(value, places)}"
+    ratio = how.measure == "times"
+    estimate, *ends = (math.exp(one) if ratio and one is not None else one for one in (effect.estimate, low, high))
+    told = wording.Told(
+        how.outcome.label, how.arms[0][1], how.arms[1][1], how.measure, how.when, estimate or 0.0, ends[0], ends[1],
+        how.outcome.smallest_worthwhile, how.outcome.higher_is_better is None, design != "nonrandomised",
+    )  # fmt: skip
+    return wording.sentence(said, told)
 
 
 def _too_little(table: pd.DataFrame, how: Measured) -> str:

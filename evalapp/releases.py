@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -12,9 +13,19 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from analysis.disclosure import Rules, may_follow, may_show, rounded, shown_count, shown_response, shown_share
+from analysis.disclosure import (
+    Rules,
+    may_follow,
+    may_show,
+    may_show_sites,
+    merged_share,
+    rounded,
+    shown_count,
+    shown_response,
+    shown_share,
+)
 from analysis.plan import Outcome, Plan
-from evalapp import audit, findings, responses
+from evalapp import audit, findings, measures, responses
 from evalapp.findings import POOLED, WAVE_NAMES, Measured
 from evalapp.models import Release, Review, Site, Trial
 from evalapp.vault import canonical
@@ -34,6 +45,10 @@ GROUPS: dict[str, tuple[str, frozenset[str]]] = {
     "young_people": ("Young people", frozenset({"young_person"})),
 }
 Populations = dict[str, set[str]]
+# The shape of a release's content. A release keeps the shape it was published in; one without a number is the first.
+FORM = 2
+# Reviews a site and people a review who answer, taken where the trial's own are not known yet.
+TYPICAL = (4.0, 6.0)
 
 
 class NothingNew(Exception):
@@ -71,12 +86,20 @@ def publish(session: Session, trial: Trial, *, actor: str, now: datetime) -> Rel
     blocks = [*_recruitment(session, trial, rules), *_response(session, trial, rules, now.date())]
     if plan:
         blocks += [_outcome(session, trial, plan, outcome, rules, by_arm=by_arm) for outcome in plan.outcomes]
+        blocks += [_fidelity(session, trial, rules, by_arm=by_arm), *_gate(session, trial, plan, rules, by_arm=by_arm)]
     number = last.number + 1 if last else 1
     kept = [_renewed_or_carried(block, before, behind, rules, by_arm=by_arm) for block in blocks]
+    if plan:  # from what is shown, so that it tells no more than that
+        sure = _certainty(
+            session, trial, plan, {one.key: one.content for one in kept}, rules, now.date(), by_arm=by_arm
+        )
+        kept.append(_renewed_or_carried(sure, before, behind, rules, by_arm=by_arm))
     parts = {block.key: block.content for block in kept}
-    if before is not None and _undated(parts) == _undated(before["parts"]) and by_arm == before["by_arm"]:
+    same = before is not None and _undated(parts) == _undated(before["parts"]) and by_arm == before["by_arm"]
+    if before is not None and same and before.get("form") == FORM:
         raise NothingNew
     content = {
+        "form": FORM,
         "number": number,
         "published_on": now.date().isoformat(),
         "title": trial.title,
@@ -85,7 +108,14 @@ def publish(session: Session, trial: Trial, *, actor: str, now: datetime) -> Rel
         "planned_sites": plan.planned_sites if plan else trial.planned_sites,
         "by_arm": by_arm,
         "opens_on": trial.results_open_at.date().isoformat() if trial.results_open_at else None,
-        "rules": {"people": rules.people, "reviews": rules.reviews, "step": rules.step},
+        "rules": {
+            "people": rules.people,
+            "reviews": rules.reviews,
+            "step": rules.step,
+            "sites": rules.sites,
+            "site_reviews": rules.site_reviews,
+        },
+        "arms": [label for _, label in findings.arms_of(trial)] if by_arm else [],
         "order": list(parts),
         "parts": parts,
     }
@@ -130,12 +160,25 @@ def _renewed_or_carried(
     old = before["parts"].get(block.key) if before else None
     if before is None or old is None:
         return block
+    if before.get("form") != FORM:
+        old = (
+            block.content | old
+        )  # what the earlier shape lacks is said about the numbers; the numbers are the old ones
     then = {key: marks for key, marks in behind.items() if key.startswith(f"{block.key}|")}
     if all(may_follow(then[key], block.people[key], rules) for key in then.keys() & block.people.keys()):
         return block
     if old.get("groups") == "arms" and not by_arm:
-        return _Block(block.key, block.content | {"cells": [], "groups": "hidden", "comparison": None}, then)
+        return _Block(block.key, block.content | _NOTHING_BY_ARM.get(block.key.split("/")[0], {}), then)
     return _Block(block.key, {"as_of": before["number"]} | old, then)
+
+
+# What becomes of a part shown by arm whose results were closed again, with too few changed to show it pooled.
+_NOTHING_BY_ARM: dict[str, dict[str, Any]] = {
+    "outcome": {"cells": [], "groups": "hidden", "comparison": None, "each": {}},
+    "fidelity": {"cells": [], "groups": "hidden"},
+    "gate": {"cells": [], "groups": "hidden"},
+    "certainty": {"groups": "hidden", "facts": {}, "ratings": {}, "overall": 0, "capped_by": "attrition"},
+}
 
 
 def _marks(people: Iterable[str]) -> set[str]:
@@ -195,19 +238,22 @@ def _outcome(session: Session, trial: Trial, plan: Plan, outcome: Outcome, rules
     frame = findings.scores(session, trial, how)
     arms = [code for code, _ in how.arms]
     frame = frame[frame["arm"].isin(arms)] if by_arm else findings.pooled(frame)
-    groups = "arms" if by_arm and _both(frame, outcome.wave, arms, rules) else "pooled"
+    here = frame[frame["wave"] == outcome.wave]
+    groups = "arms" if by_arm and all(_may(here, arm, how, rules) for arm in arms) else "pooled"
     if groups == "pooled":
         frame = findings.pooled(frame)
     shown = list(findings.labels(how, by_arm=groups == "arms"))
     key = f"outcome/{outcome.code}"
     people: Populations = {}
     cells: list[dict[str, Any]] = []
-    means, tens = findings.means(frame, plan.level), findings.in_ten(frame, how, plan.level)
+    means, tens = findings.means(frame, plan.level), {}
+    if outcome.kind == "scale":
+        tens = findings.in_ten(frame, how, plan.level)
     for wave in how.waves:
         here = frame[frame["wave"] == wave]
         # Both groups or neither: one alone could be taken from a total published before or after.
-        visible = all(may_show(_by_review(here, code), rules) for code, _, _ in shown)
-        visible = visible and all(_spread(means.get((code, wave))) for code, _, _ in shown)
+        visible = all(_may(here, code, how, rules) for code, _, _ in shown)
+        visible = visible and all(_tells(means.get((code, wave)), how) for code, _, _ in shown)
         for code, label, look in shown:
             cell: dict[str, Any] = {"wave": WAVE_NAMES[wave], "group": label, "look": look, "hidden": not visible}
             if visible:
@@ -218,33 +264,67 @@ def _outcome(session: Session, trial: Trial, plan: Plan, outcome: Outcome, rules
             people[f"{key}|{wave}|{POOLED}"] = _marks(here["participant"])
     content: dict[str, Any] = {
         "label": outcome.label,
+        "kind": outcome.kind,
+        "measure": how.measure,
         "scale": outcome.scale,
+        "roles": list(outcome.roles),
         "primary": outcome.primary,
         "unit": how.unit,
         "range": [outcome.minimum, outcome.maximum],
         "higher_is_better": outcome.higher_is_better,
         "smallest_worthwhile": outcome.smallest_worthwhile,
         "waves": [WAVE_NAMES[wave] for wave in how.waves],
-        "when": findings.WAVE_PHRASES[outcome.wave],
+        "when": how.when,
         "why_not": how.why_not,
         "groups": groups,
         "cells": cells,
         "comparison": None,
     }
+    if len(outcome.items) > 1:
+        content["each"] = _each(session, trial, outcome, shown, rules, people, key, by_arm=groups == "arms")
     if groups == "arms":
         content["arms"] = [label for _, label in how.arms]
-        content["comparison"] = _comparison(session, trial, plan, how, frame, rules, people, key)
+        seen = not any(cell["hidden"] for cell in cells if cell["wave"] == WAVE_NAMES[outcome.wave])
+        content["comparison"] = (
+            _comparison(session, trial, plan, how, frame, rules, people, key) if seen else {"hidden": True}
+        )
     return _Block(key, content, people)
+
+
+def _each(
+    session: Session, trial: Trial, outcome: Outcome, shown: list[tuple[str, str, str]], rules: Rules,
+    people: Populations, key: str, *, by_arm: bool,
+) -> dict[str, list[dict[str, Any]]]:  # fmt: skip
+    """The share giving each reply alone, by item and group; empty where it may not be shown in every group."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for item, frame in measures.each_share(session, trial.id, outcome).items():
+        here = frame if by_arm else findings.pooled(frame)
+        shares = {code: _share(here, code, rules) for code, _, _ in shown}
+        found[item] = []
+        if any(share is None for share in shares.values()):
+            continue
+        for code, label, look in shown:
+            found[item].append({"group": label, "look": look, "percent": shares[code]})
+            people[f"{key}|each|{item}|{code}"] = _marks(here.loc[here["arm"] == code, "participant"])
+    return found
+
+
+def _share(frame: pd.DataFrame, arm: str, rules: Rules) -> int | None:
+    """Whole per cent of an arm's people whose value is 100, or None where it may not be shown."""
+    mine = frame[frame["arm"] == arm]
+    if not may_show(_counted(frame, arm, "review"), rules):
+        return None
+    return shown_share(float(mine["value"].sum()), 100.0 * len(mine), rules)
 
 
 def _comparison(
     session: Session, trial: Trial, plan: Plan, how: Measured, frame: pd.DataFrame, rules: Rules,
     people: Populations, key: str,
 ) -> dict[str, Any]:  # fmt: skip
-    """The primary difference, in words by rule; hidden where the people compared are too few in either arm."""
+    """The difference that decides and its verdict; hidden where the people compared are too few in either arm."""
     table = findings.wide(frame, how)
     complete = table.dropna(subset=["outcome", *(["baseline"] if how.change else [])])
-    if not all(may_show(_by_review(complete, code), rules) for code, _ in how.arms):
+    if not all(_may(complete, code, how, rules) for code, _ in how.arms):
         return {"hidden": True}
     found = findings.answer(session, trial, plan, how, table)
     if found.effect is None:
@@ -255,48 +335,268 @@ def _comparison(
     for code, _ in how.arms:
         people[f"{key}|compared|{code}"] = _marks(complete.loc[complete["arm"] == code, "participant"])
     people[f"{key}|compared|{POOLED}"] = _marks(complete["participant"])
+    places = 2 if how.measure in {"raw", "times"} else 1
+    widest = how.outcome.maximum - how.outcome.minimum
+    held = (min(max(one, -widest), widest) for one in (found.effect.estimate, low, high))  # no difference is larger
+    ends = (math.exp(one) if how.measure == "times" else one for one in held)
     return {
         "hidden": False,
-        "estimate": round(found.effect.estimate, 1),
-        "low": round(low, 1),
-        "high": round(high, 1),
+        **dict(zip(("estimate", "low", "high"), (round(one, places) for one in ends), strict=True)),
         "people": rounded(len(complete), rules),
         "adjusted": how.change,
         "verdict": found.verdict,
-        "sentence": found.sentence,
     }
 
 
-def _by_review(frame: pd.DataFrame, arm: str) -> dict[str, int]:
-    counts = frame.loc[frame["arm"] == arm, "review"].value_counts()
-    return {str(review): int(count) for review, count in counts.items()}
+def _counted(frame: pd.DataFrame, arm: str, by: str) -> dict[str, int]:
+    counts = frame.loc[frame["arm"] == arm, by].value_counts()
+    return {str(one): int(count) for one, count in counts.items()}
 
 
-def _both(frame: pd.DataFrame, wave: str, arms: list[str], rules: Rules) -> bool:
-    here = frame[frame["wave"] == wave]
-    return all(may_show(_by_review(here, arm), rules) for arm in arms)
+def _may(frame: pd.DataFrame, arm: str, how: Measured, rules: Rules) -> bool:
+    """Whether an arm's rows are enough: people of reviews, or reviews of sites; and not (nearly) all of one answer."""
+    if how.outcome.kind == "process":
+        return may_show_sites(_counted(frame, arm, "site"), rules)
+    if not may_show(_counted(frame, arm, "review"), rules):
+        return False
+    return how.outcome.kind == "scale" or "value" not in frame or _share(frame, arm, rules) is not None
 
 
-def _spread(mean: WaveMean | None) -> bool:
-    """Whether a mean has an interval: one site, or everyone alike, has none and is not shown."""
-    return mean is not None and mean.lower is not None and mean.upper is not None
+def _tells(mean: WaveMean | None, how: Measured) -> bool:
+    """Whether a mean has an interval: of people, one site or everyone alike has none and is not shown."""
+    return mean is not None and (how.outcome.kind == "process" or (mean.lower is not None and mean.upper is not None))
 
 
 def _cell(mean: WaveMean, ten: WaveMean | None, how: Measured, rules: Rules) -> dict[str, Any]:
+    """A mean as it is published, in whole points (of per cent, too), days of log-days in whole days."""
     least, most = how.outcome.minimum, how.outcome.maximum
-    low, high = (least if mean.lower is None else mean.lower), (most if mean.upper is None else mean.upper)
-    decimals = 0 if how.is_percent else 1
+    values = [mean.mean, mean.lower, mean.upper]
+    held = [None if one is None else min(max(one, least), most) for one in values]
+    if how.outcome.kind != "process":
+        held = [mean.mean, least if held[1] is None else held[1], most if held[2] is None else held[2]]
+    said: list[float | None]
+    if how.measure == "reviews":
+        said = [None if one is None else merged_share(one, rules) for one in held]
+    elif how.measure == "times":
+        said = [None if one is None else round(math.exp(one)) for one in held]
+    else:
+        decimals = 0 if how.is_percent else 1
+        said = [None if one is None else round(one, decimals) for one in held]
     cell: dict[str, Any] = {
         "people": rounded(mean.n_people, rules),
-        "mean": round(mean.mean, decimals),
-        "low": round(max(low, least), decimals),
-        "high": round(min(high, most), decimals),
+        **dict(zip(("mean", "low", "high"), said, strict=True)),
         "in_ten": None,
     }
     if ten is None or ten.lower is None or ten.upper is None or shown_share(ten.mean, 10.0, rules) is None:
         return cell
     value, first, last = (round(min(max(one, 0.0), 10.0)) for one in (ten.mean, ten.lower, ten.upper))
     return cell | {"in_ten": [value, first, last]}
+
+
+def _fidelity(session: Session, trial: Trial, rules: Rules, *, by_arm: bool) -> _Block:
+    """How reviews were scored, criterion by criterion and by each kind of scorer: means of site means, 0 to 100."""
+    from analysis.measures.fidelity import CRITERIA, SCORERS  # noqa: PLC0415  (pandas stays out of the participant's path)
+
+    scored = measures.fidelities(session, trial.id)
+    arms = findings.arms_of(trial)
+    groups = (
+        "arms" if by_arm and all(may_show_sites(_counted(scored, arm, "site"), rules) for arm, _ in arms) else "pooled"
+    )
+    looked = [(code, label, look) for (code, label), look in zip(arms, ("treatment", "control"), strict=True)]
+    if groups == "pooled":
+        scored, looked = findings.pooled(scored), [(POOLED, "Both groups together", "pooled")]
+    cells: list[dict[str, Any]] = []
+    people: Populations = {}
+    visible = all(may_show_sites(_counted(scored, arm, "site"), rules) for arm, _, _ in looked)
+    for arm, label, look in looked if visible else []:
+        mine = scored[scored["arm"] == arm]
+        cell: dict[str, Any] = {"group": label, "look": look, "reviews": rounded(len(mine), rules)}
+        cell["criteria"] = [round(_site_mean(mine, criterion)) for criterion in CRITERIA]
+        cell["double"] = shown_count(int(mine["double"].sum()), rules)
+        people[f"fidelity|reviews|{arm}"] = _marks(mine["review"])
+        for scorer in SCORERS:
+            by_them = mine[mine[scorer].notna()]
+            enough = may_show_sites(_counted(by_them, arm, "site"), rules)
+            cell[scorer] = round(_site_mean(by_them, scorer)) if enough else None
+            if enough:
+                people[f"fidelity|{scorer}|{arm}"] = _marks(by_them["review"])
+        cells.append(cell)
+    if visible:
+        people[f"fidelity|reviews|{POOLED}"] = _marks(scored["review"])
+    return _Block("fidelity", {"groups": groups, "cells": cells}, people)
+
+
+def _site_mean(frame: pd.DataFrame, column: str) -> float:
+    return float(frame.groupby("site")[column].mean().mean())
+
+
+def _gate(session: Session, trial: Trial, plan: Plan, rules: Rules, *, by_arm: bool) -> Iterable[_Block]:
+    """Of the parents in reviews that ended, how many were asked for their views: a gate that opens unevenly is a bias."""
+    outcome = next((one for one in plan.outcomes if one.roles == ("parent",)), None)
+    if outcome is None:
+        return
+    frame = measures.invited(session, trial.id, "parent", outcome.wave)
+    arms = findings.arms_of(trial)
+    looked = [(code, label, look) for (code, label), look in zip(arms, ("treatment", "control"), strict=True)]
+    groups = "arms"
+    if not by_arm or not all(_invited(frame, arm, rules) for arm, _ in arms):
+        frame, looked, groups = findings.pooled(frame), [(POOLED, "Both groups together", "pooled")], "pooled"
+    cells: list[dict[str, Any]] = []
+    people: Populations = {}
+    for arm, label, look in looked:
+        shown = _invited(frame, arm, rules)
+        if shown is None:
+            continue
+        whole, part, share = shown
+        cells.append({"group": label, "look": look, "people": whole, "invited": part, "percent": share})
+        mine = frame[frame["arm"] == arm]
+        people[f"gate|people|{arm}"] = _marks(mine["participant"])
+        people[f"gate|invited|{arm}"] = _marks(mine.loc[mine["invited"], "participant"])
+    if cells:
+        people[f"gate|people|{POOLED}"] = _marks(frame["participant"])
+        people[f"gate|invited|{POOLED}"] = _marks(frame.loc[frame["invited"], "participant"])
+    yield _Block("gate", {"groups": groups, "cells": cells}, people)
+
+
+def _invited(frame: pd.DataFrame, arm: str, rules: Rules) -> tuple[int, int, int] | None:
+    """Parents, those invited, and the per cent; those not invited are a number of people too, none or enough of them."""
+    mine = frame[frame["arm"] == arm]
+    invited = int(mine["invited"].sum())
+    if len(mine) - invited < rules.people:
+        return None
+    return shown_response(invited, len(mine), rules)
+
+
+def _certainty(
+    session: Session, trial: Trial, plan: Plan, parts: Mapping[str, Mapping[str, Any]], rules: Rules, today: date,
+    *, by_arm: bool,
+) -> _Block:  # fmt: skip
+    """How sure anyone can be, by the bands of `analysis.certainty`, with the facts each rating follows from."""
+    from analysis import certainty  # noqa: PLC0415  (SciPy stays out of the participant's path)
+
+    outcome = plan.primary
+    how = findings.measured(session, trial, outcome, plan.design)
+    people: Populations = {}
+    frame = findings.scores(session, trial, how)
+    here = frame[frame["wave"] == outcome.wave]
+    arms = [code for code, _ in how.arms]
+    facts: dict[str, Any] = {"clean": how.change or not how.why_not, "planned": plan.planned_sites}
+    facts |= _sizes(here, plan, how, arms, rules, by_arm=by_arm)
+    lost, apart = _lost(session, trial, outcome, arms, rules, today, people, by_arm=by_arm)
+    facts["lost"] = None if lost is None else certainty.band_of(lost, certainty.LOST)
+    facts["lost_apart"] = None if apart is None else certainty.band_of(apart, certainty.LOST_APART)
+    high, above = _true_to_form(parts)
+    start = _start(frame, parts[f"outcome/{outcome.code}"], how)
+    facts |= {
+        "high": high,
+        "above": above,
+        "start": None if start is None else certainty.band_of(start, certainty.APART),
+    }
+    ratings: dict[certainty.Aspect, int | None] = {
+        "design": certainty.design(plan.design, clean=how.change),
+        "size": certainty.size(facts["smallest"], sum(facts["sites"])),
+        "attrition": certainty.attrition(lost, apart),
+        "fidelity": certainty.fidelity(high, above),
+        "balance": certainty.balance(start),
+    }
+    rated = certainty.overall(ratings)
+    content = {
+        "groups": "arms" if by_arm else "pooled",
+        "overall": rated.overall,
+        "capped_by": rated.capped_by,
+        "ratings": dict(rated.ratings),
+        "facts": facts,
+    }
+    return _Block("certainty", content, people)
+
+
+def _sizes(
+    here: pd.DataFrame, plan: Plan, how: Measured, arms: list[str], rules: Rules, *, by_arm: bool
+) -> dict[str, Any]:
+    """Sites that answered, and the smallest difference that so many, and as many as planned, could see.
+
+    From counts as they are published, so that nothing can be worked out from it; with typical sizes where nobody answered.
+    """
+    from analysis.results import NotEstimable  # noqa: PLC0415  (as above)
+    from analysis.smallest_visible import Planning, smallest_visible  # noqa: PLC0415
+
+    planning = Planning() if how.change else Planning(baseline_r=0.0)
+    placed = here[here["arm"].notna()]
+    counted = placed.groupby("arm")["site"].nunique()
+    sites = [int(counted.get(arm, 0)) for arm in arms] if by_arm else [int(here["site"].nunique())]
+    reviews, people = rounded(placed["review"].nunique(), rules), rounded(len(placed), rules)
+    found: dict[str, Any] = {
+        "sites": sites,
+        "smallest": None,
+        "smallest_planned": None,
+        "sd": planning.sd if how.is_percent else None,
+    }
+    split = (sites[0], sites[1]) if by_arm else (sites[0] // 2, sites[0] - sites[0] // 2)
+    if reviews and len(placed) >= rules.people:
+        now = smallest_visible(split, reviews / sum(split), people / reviews, planning, alpha=plan.alpha)
+        found["smallest"] = None if isinstance(now, NotEstimable) else round(now, 2)
+    if plan.planned_sites:
+        half = plan.planned_sites // 2
+        then = smallest_visible((half, plan.planned_sites - half), *TYPICAL, planning, alpha=plan.alpha)
+        found["smallest_planned"] = None if isinstance(then, NotEstimable) else round(then, 2)
+    return found
+
+
+def _lost(
+    session: Session, trial: Trial, outcome: Outcome, arms: list[str], rules: Rules, today: date, people: Populations,
+    *, by_arm: bool,
+) -> tuple[float | None, float | None]:  # fmt: skip
+    """Per cent lost among those whose last day to answer has passed, and how far the arms differ in it; from rounded counts."""
+    frame = responses.people_frame(session, trial.id)
+    frame = frame[(frame["wave"] == outcome.wave) & frame["review"].notna()]
+    if outcome.roles:
+        frame = frame[frame["role"].isin(outcome.roles)]
+    frame = frame[frame["closes_on"] < today] if len(frame) else frame
+
+    def share(rows: pd.DataFrame) -> float | None:
+        expected, answered = set(rows["participant"]), set(rows.loc[rows["state"] == "submitted", "participant"])
+        if min(len(expected), len(answered)) < rules.people:
+            return None
+        return max(100.0 - 100.0 * rounded(len(answered), rules) / rounded(len(expected), rules), 0.0)
+
+    lost = share(frame)
+    if lost is None:
+        return None, None
+    of_arms = [share(frame[frame["arm"] == arm]) for arm in arms] if by_arm else []
+    for code, rows in [(POOLED, frame), *((arm, frame[frame["arm"] == arm]) for arm in (arms if by_arm else []))]:
+        answered = rows.loc[rows["state"] == "submitted", "participant"]
+        if min(rows["participant"].nunique(), answered.nunique()) >= rules.people:
+            people[f"certainty|expected|{code}"] = _marks(rows["participant"])
+            people[f"certainty|answered|{code}"] = _marks(answered)
+    known = [one for one in of_arms if one is not None]
+    return lost, abs(known[0] - known[1]) if len(known) == 2 else None
+
+
+def _true_to_form(parts: Mapping[str, Mapping[str, Any]]) -> tuple[int | None, int | None]:
+    """From what is shown: per cent of the treatment's reviews of high fidelity, and its mean score above the control's."""
+    by_scale = {
+        part["scale"]: part for key, part in parts.items() if key.startswith("outcome/") and part["kind"] == "process"
+    }
+    cells = {
+        (scale, cell["look"]): cell["mean"]
+        for scale in ("high_fidelity", "fidelity")
+        for cell in by_scale.get(scale, {"cells": []})["cells"]
+        if not cell["hidden"]
+    }
+    means = [cells.get(("fidelity", look)) for look in ("treatment", "control")]
+    above = None if means[0] is None or means[1] is None else round(means[0] - means[1])
+    return cells.get(("high_fidelity", "treatment")), above
+
+
+def _start(frame: pd.DataFrame, shown: Mapping[str, Any], how: Measured) -> float | None:
+    """How far apart the arms began, in standard deviations, from the means that are shown; None where they are not."""
+    if not how.change or shown["groups"] != "arms":
+        return None
+    first = [cell for cell in shown["cells"] if cell["wave"] == WAVE_NAMES[how.waves[0]] and not cell["hidden"]]
+    sd = float(frame.loc[frame["wave"] == how.waves[0], "value"].std())
+    if len(first) != 2 or not sd > 0:
+        return None
+    return abs(float(first[0]["mean"]) - float(first[1]["mean"])) / sd
 
 
 def every(session: Session, trial_id: str) -> list[Release]:

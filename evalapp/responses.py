@@ -1,12 +1,26 @@
 """The only module that writes and reads answers."""
 
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from sqlalchemy import Select, Table, bindparam, delete, insert, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import (
+    Select,
+    String,
+    Table,
+    and_,
+    bindparam,
+    case,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
+from sqlalchemy import cast as as_type
+from sqlalchemy.orm import Session, aliased
 
 from evalapp.models import (
     Allocation,
@@ -56,7 +70,19 @@ class Given:
     reason: str | None = None
 
 
+class Asked(NamedTuple):
+    """One questionnaire at one wave of a trial: how many were expected to answer it and how many did."""
+
+    wave: str
+    instrument: str
+    version: int
+    expected: int
+    submitted: int
+
+
 BLANK = Given()
+
+_SITE = Review.site_id  # where the person of a tally answered
 
 # Made once: these run at every page of every participant. Straight on the tables: no row becomes an object.
 _answer, _words = cast("Table", Answer.__table__), cast("Table", FreeText.__table__)
@@ -318,6 +344,219 @@ def people_frame(session: Session, trial_id: str) -> "pd.DataFrame":
     frame = pd.DataFrame(session.execute(query).all(), columns=columns)
     frame["state"] = frame["state"].astype(object).where(frame["state"].notna(), "expected")
     return frame
+
+
+def asked_of(session: Session, trial_id: str) -> list[Asked]:
+    """Every questionnaire of a trial, by wave in its order, name and version, with how many are expected and sent."""
+    query = (
+        select(
+            Wave.code, Assignment.instrument, Assignment.version, func.count(),
+            func.sum(case((Response.state == "submitted", 1), else_=0)),
+        )
+        .select_from(Assignment)
+        .join(Wave, Wave.id == Assignment.wave_id)
+        .outerjoin(Response, Response.assignment_id == Assignment.id)
+        .where(Wave.trial_id == trial_id)
+        .group_by(Wave.position, Wave.code, Assignment.instrument, Assignment.version)
+        .order_by(Wave.position, Assignment.instrument, Assignment.version)
+    )  # fmt: skip
+    return [Asked(*row) for row in session.execute(query)]
+
+
+def stamp(session: Session) -> tuple[tuple[Any, ...], ...]:
+    """What changes when a response is begun, sent or declined, or a site allocated: for knowing that a count still holds."""
+    states = select(Response.instrument, Response.state, func.count()).group_by(Response.instrument, Response.state)
+    allocated = select(func.count()).select_from(Allocation)
+    return (*(tuple(row) for row in session.execute(states)), tuple(session.execute(allocated).one()))
+
+
+def scores_tally(session: Session, trial_id: str, scale: str, instruments: Collection[str]) -> "pd.DataFrame":
+    """How many people had each score of one scale, counted by the database: a row a review, wave and score.
+
+    Columns: site, review, wave, value (float; NaN where too little was answered), people. Of `instruments` alone;
+    people in several reviews count in the first, as in `scores_frame`; only submitted responses are here.
+    """
+    import pandas as pd  # noqa: PLC0415  (kept out of the participant's path: importing it takes a second)
+
+    query = (
+        _sent(select(_SITE, Membership.review_id, Wave.code, Score.value, func.count()), trial_id, instruments)
+        .join(Score, Score.response_id == Response.id)
+        .where(Score.scale == scale)
+        .group_by(_SITE, Membership.review_id, Wave.code, Score.value)
+    )
+    frame = pd.DataFrame(session.execute(query).all(), columns=["site", "review", "wave", "value", "people"])
+    frame = frame.astype({"site": "category", "review": "category", "wave": "category", "value": float})
+    return frame.sort_values(["site", "review", "wave", "value"], ignore_index=True)
+
+
+def answers_tally(
+    session: Session, trial_id: str, instruments: Collection[str], items: Collection[str], *, by_arm: bool
+) -> "pd.DataFrame":
+    """How many people gave each answer to some closed items, counted by the database.
+
+    Columns: item, wave, arm (its code, None before allocation; None throughout unless `by_arm`), value (object; None
+    when blank or refused), reason, people. The people are those of `scores_tally`. Written words never leave here.
+    """
+    import pandas as pd  # noqa: PLC0415  (as above)
+
+    value = as_type(Answer.value, String)  # PostgreSQL compares no JSON; its text is one for equal answers
+    keys: tuple[Any, ...] = (Answer.item, Wave.code, value, Answer.reason)
+    query = _sent(select(*keys, func.count(), *((Arm.code,) if by_arm else ())), trial_id, instruments)
+    query = query.join(Answer, Answer.response_id == Response.id).where(Answer.item.in_(list(items)))
+    if by_arm:
+        query = query.outerjoin(Allocation, Allocation.site_id == _SITE)
+        query = query.outerjoin(Arm, Arm.id == Allocation.arm_id)
+        keys = (*keys, Arm.code)
+    found = [
+        (row[0], row[1], row[5] if by_arm else None, _read(row[2]), row[3], row[4])
+        for row in session.execute(query.group_by(*keys))
+    ]
+    # As objects, or pandas would make numbers of None.
+    frame = pd.DataFrame(found, columns=["item", "wave", "arm", "value", "reason", "people"], dtype=object)
+    return frame.astype({"people": int})
+
+
+def patterns_tally(
+    session: Session, trial_id: str, instruments: Collection[str], items: Collection[str]
+) -> "pd.DataFrame":
+    """How many people gave each set of numbers to some items, counted by the database: what reliability needs.
+
+    Columns: wave, role, language, instrument, version, people, then one an item (float; NaN when blank, refused or
+    never shown). The people are those of `scores_tally`. Never by arm, site or review.
+    """
+    import pandas as pd  # noqa: PLC0415  (as above)
+
+    codes = list(items)
+    given = [aliased(Answer) for _ in codes]
+    values = [as_type(one.value, String).label(f"given_{place}") for place, one in enumerate(given)]
+    keys = (Wave.code, Membership.role, Response.language, Response.instrument, Response.version)
+    query = _sent(select(*keys, func.count(), *values), trial_id, instruments)
+    for code, one in zip(codes, given, strict=True):  # a join an item, each by the table's key
+        query = query.outerjoin(one, and_(one.response_id == Response.id, one.item == code))
+    query = query.group_by(*keys, *values)
+    found = pd.DataFrame(
+        session.execute(query).all(),
+        columns=["wave", "role", "language", "instrument", "version", "people", *codes],
+    )
+    return found.astype(dict.fromkeys(codes, float))
+
+
+def turnout_tally(session: Session, trial_id: str, today: date) -> "pd.DataFrame":
+    """Who was asked by today and who answered, counted by the database: a row a site, wave and role.
+
+    Columns: site, wave, role, expected (questionnaires whose window has opened), answered, declined, both (answered
+    now and at the trial's first wave), asked_both (expected at both).
+    """
+    import pandas as pd  # noqa: PLC0415  (as above)
+
+    first = select(Wave.id).where(Wave.trial_id == trial_id).order_by(Wave.position).limit(1).scalar_subquery()
+    start, began = aliased(Assignment), aliased(Response)
+    # Of one person in one review, and of one questionnaire: nobody is asked two at the first wave.
+    starts = (
+        select(start.membership_id, func.max(case((began.state == "submitted", 1), else_=0)).label("answered"))
+        .outerjoin(began, began.assignment_id == start.id)
+        .where(start.wave_id == first)
+        .group_by(start.membership_id)
+        .subquery()
+    )
+    sent = case((Response.state == "submitted", 1), else_=0)
+    later = case((Assignment.wave_id == first, 0), (starts.c.answered.is_not(None), 1), else_=0)
+    query = (
+        select(
+            _SITE, Wave.code, Membership.role, func.count(), func.sum(sent),
+            func.sum(case((Response.state == "declined", 1), else_=0)),
+            func.sum(sent * later * func.coalesce(starts.c.answered, 0)), func.sum(later),
+        )
+        .select_from(Assignment)
+        .join(Wave, Wave.id == Assignment.wave_id)
+        .join(Membership, Membership.id == Assignment.membership_id)
+        .join(Review, Review.id == Membership.review_id)
+        .outerjoin(Response, Response.assignment_id == Assignment.id)
+        .outerjoin(starts, starts.c.membership_id == Assignment.membership_id)
+        .where(Wave.trial_id == trial_id, Assignment.opens_on <= today)
+        .group_by(_SITE, Wave.code, Membership.role)
+    )  # fmt: skip
+    columns = ["site", "wave", "role", "expected", "answered", "declined", "both", "asked_both"]
+    return pd.DataFrame(session.execute(query).all(), columns=columns)
+
+
+def blanks_tally(session: Session, trial_id: str) -> "pd.DataFrame":
+    """How many closed questions were shown, left blank and refused, counted by the database: a row a site, wave, role.
+
+    Columns: site, wave, role, shown, blank, refused (questions of submitted questionnaires). Places for one's own
+    words are not here: an empty one is no missing answer.
+    """
+    import pandas as pd  # noqa: PLC0415  (as above)
+
+    blank = case((and_(Answer.value.is_(None), Answer.reason.is_(None)), 1), else_=0)
+    written = [
+        item.code for one in {row.instrument: questionnaire(row.instrument, row.version) for row in
+                              asked_of(session, trial_id)}.values() for item in one.items if item.kind in TEXT_KINDS
+    ]  # fmt: skip
+    counted = (
+        select(
+            Answer.response_id, func.count().label("shown"), func.sum(blank).label("blank"),
+            func.count(Answer.reason).label("refused"),
+        )
+        .where(Answer.item.not_in(written))
+        .group_by(Answer.response_id)
+        .subquery()
+    )  # fmt: skip
+    keys = (_SITE, Wave.code, Membership.role)
+    sums = (func.sum(counted.c.shown), func.sum(counted.c.blank), func.sum(counted.c.refused))
+    query = _sent(select(*keys, *sums), trial_id, None)
+    query = query.join(counted, counted.c.response_id == Response.id).group_by(*keys)
+    return pd.DataFrame(session.execute(query).all(), columns=["site", "wave", "role", "shown", "blank", "refused"])
+
+
+def _sent(
+    query: Select[*tuple[Any, ...]], trial_id: str, instruments: Collection[str] | None
+) -> Select[*tuple[Any, ...]]:
+    """Submitted responses of a trial with their wave, place and review.
+
+    Of `instruments` alone, each person once: in the first review (by start, then id) in which they sent one of them.
+    """
+    query = (
+        query.select_from(Response)
+        .join(Assignment, Assignment.id == Response.assignment_id)
+        .join(Wave, Wave.id == Assignment.wave_id)
+        .join(Membership, Membership.id == Assignment.membership_id)
+        .join(Review, Review.id == Membership.review_id)
+        .where(Wave.trial_id == trial_id, Response.state == "submitted")
+    )
+    if instruments is None:
+        return query
+    query = query.where(Response.instrument.in_(list(instruments)))
+    return query.where(Membership.id.not_in(_in_later_reviews(instruments)))
+
+
+def _in_later_reviews(instruments: Collection[str]) -> Select[tuple[str]]:
+    """Places of people who sent one of these questionnaires in several reviews, but for each person's first such place.
+
+    Few people have several places: only theirs are ranked.
+    """
+    place, review, asked, sent = aliased(Membership), aliased(Review), aliased(Assignment), aliased(Response)
+    several = select(Membership.person_id).group_by(Membership.person_id).having(func.count() > 1)
+    answered = (
+        select(asked.id)
+        .join(sent, sent.assignment_id == asked.id)
+        .where(asked.membership_id == place.id, sent.state == "submitted", asked.instrument.in_(list(instruments)))
+        .exists()
+    )
+    order = (func.coalesce(review.starts_on, date.max), review.id)
+    ranked = (
+        select(place.id, func.row_number().over(partition_by=place.person_id, order_by=order).label("rank"))
+        .join(review, review.id == place.review_id)
+        .where(place.person_id.in_(several), answered)
+        .subquery()
+    )
+    return select(ranked.c.id).where(ranked.c.rank > 1)
+
+
+def _read(value: str | None) -> Any:
+    """An answer from its JSON text, a list as a tuple, so that answers can be counted."""
+    found = None if value is None else json.loads(value)
+    return tuple(found) if isinstance(found, list) else found
 
 
 def by_receipt(session: Session, receipt: str) -> tuple[str, date] | None:

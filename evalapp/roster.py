@@ -64,6 +64,25 @@ _USUAL_OUTCOMES = (
     ("affirmed", "Parents affirmed", "AFF", "after", None, ("parent",)),
     ("candour", "Hard things talked about", "CAN", "after", None, _WORK),
 )
+# (code, label, items, reply, roles, higher is better): shares of people, the harms as plainly as the benefits.
+_USUAL_SHARES = (
+    ("all-four", "Parents who were recognised, affirmed, built upon and heard", ("AFF1", "AFF2", "AFF3", "VOI2"), "agree",
+     ("parent",), True),
+    ("failure", "Parents who felt like a failure", ("HARM1",), "agree", ("parent",), False),
+    ("blamed", "Parents who felt blamed", ("HARM2",), "agree", ("parent",), False),
+    ("unsafe", "Parents who did not feel safe to speak", ("RSP3",), "disagree", ("parent",), False),
+    ("avoided", "Professionals who say hard things were steered around", ("CAN3",), "agree", _WORK, False),
+    ("smaller", "Professionals who left feeling smaller", ("TALL1",), "disagree", _WORK, False),
+)  # fmt: skip
+# (code, label, process, higher is better; None where it only tells whether the groups were reviewed in different ways).
+_USUAL_PROCESSES = (
+    ("fidelity", "Fidelity to the appreciative way", "fidelity", None),
+    ("high-fidelity", "Reviews of high fidelity", "high_fidelity", None),
+    ("contact-days", "Days on which people met", "contact_days", None),
+    ("days-to-report", "The time from trigger to report", "days_to_report", False),
+    ("new-idea", "Reviews that brought a new idea", "new_idea", True),
+    ("own-actions", "Actions begun without being told", "own_actions", True),
+)
 
 
 def usual_plan(*, design: str, planned_sites: int) -> dict[str, Any]:
@@ -75,6 +94,17 @@ def usual_plan(*, design: str, planned_sites: int) -> dict[str, Any]:
         }
         for place, (code, label, scale, wave, baseline, roles) in enumerate(_USUAL_OUTCOMES)
     ]  # fmt: skip
+    outcomes += [
+        {
+            "code": code, "label": label, "kind": "share", "items": list(items), "reply": reply, "wave": "after",
+            "roles": list(roles), "higher_is_better": better, "smallest_worthwhile": 10,
+        }
+        for code, label, items, reply, roles, better in _USUAL_SHARES
+    ]  # fmt: skip
+    outcomes += [
+        {"code": code, "label": label, "kind": "process", "scale": process, "wave": "after", "higher_is_better": better}
+        for code, label, process, better in _USUAL_PROCESSES
+    ]
     return {
         "design": design, "planned_sites": planned_sites, "alpha": 0.05, "level": 0.95, "seed": 1, "outcomes": outcomes,
     }  # fmt: skip

@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from analysis.compare import METHODS
+from analysis.version import VERSION
 from evalapp.cli import main
 from tests.analysis.cases import REFERENCES, trial
 
@@ -83,6 +84,7 @@ def test_the_json_is_the_contract() -> None:
     assert set(got["icc"]) == {"site", "review"}
     assert set(got["icc"]["site"]) == {"value", "ci"}
     assert got["provenance"]["seed"] == 1
+    assert got["provenance"]["version"] == VERSION
     assert len(got["provenance"]["data_sha256"]) == 64
 
 
@@ -101,10 +103,16 @@ def test_the_table_says_what_was_chosen_and_why() -> None:
     assert max(len(line) for line in result.stdout.splitlines()) <= 110
 
 
-def test_methods_that_are_not_built_say_so() -> None:
+def test_the_wild_bootstrap_stands_in_the_table_without_degrees_of_freedom() -> None:
+    result = run(REFERENCES / "eight_sites_zero_variance.csv", *ALL, "--design", "randomised")
+    line = next(line for line in result.stdout.splitlines() if "wild cluster bootstrap" in line)
+    assert line.split()[3:7] == ["0.4804", "0.0884", "5.436", "0.0078"]
+    assert "all 256 sign changes" in result.stdout
+
+
+def test_the_longitudinal_model_of_wide_data_says_what_it_needs() -> None:
     got = answer(REFERENCES / "tvsfp.csv", *ALL)
-    for name in ("wild_bootstrap", "gee", "win_probability", "clda"):
-        assert list(got["methods"][name]) == ["not_estimable"]
+    assert "wave column" in got["methods"]["clda"]["not_estimable"]
 
 
 def test_an_interval_without_ends_is_null(tmp_path: Path) -> None:

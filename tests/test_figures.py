@@ -9,19 +9,26 @@ from xml.etree import ElementTree
 import pytest
 
 from evalapp.figures import (
+    Answered,
     Band,
     Bar,
     Bars,
     Distribution,
+    Diverging,
     Estimate,
     Figure,
     Forest,
     InTen,
     Missing,
+    Multiples,
+    Pair,
+    Pairs,
     Panel,
+    Plain,
     Profile,
     Row,
     Series,
+    Statement,
     Tens,
     draw,
 )
@@ -58,8 +65,43 @@ BOARD = Bars(
 PEOPLE = Tens(
     "In ten", (InTen("Appreciative", TREATMENT, E(6, 5, 7)), InTen("Both", POOLED, Missing("too few"))), "agree"
 )
+AGREEMENT = ("Strongly disagree", "Disagree", "Neither", "Agree", "Strongly agree")
+STATEMENTS = Diverging(
+    "Statements",
+    AGREEMENT,
+    (
+        Statement("When things go wrong here, people look first for who is at fault.",
+                  (Answered("Before, Appreciative", (3, 11, 17, 29, 4), 2, 1, TREATMENT),
+                   Answered("Three months, Traditional", (0, 19, 0, 8, 0), look=CONTROL)), "Agreeing lowers the score."),
+        Statement("I could talk about a mistake of mine.", (Answered("Before", (6, 12, 7, 13, 5)), Answered("After", (0,) * 5))),
+    ),
+)  # fmt: skip
+TWO_FACES = Diverging(
+    "Yes or no", ("No", "Yes"), (Statement("Were you asked?", (Answered("Before", (14, 31), 5, 9),)),)
+)
+SMALL = Multiples(
+    "Sites before and after",
+    ("Before", "Three months"),
+    (
+        Series("Northtown", TREATMENT, (E(52.3, 41.1, 63.5), E(64.2, 55.4, 73.1))),
+        Series("Southby and the villages around it", CONTROL, (E(49.7, -3.4, 102.8), Missing("one review or person"))),
+        Series("Westerham", CONTROL, (Missing("nobody has answered yet"), E(57.1, 50.2, 64.3))),
+    ),
+    "points out of 100",
+    (("Appreciative", TREATMENT), ("Traditional", CONTROL)),
+)
+SHARES = Pairs(
+    "Shares", (("Appreciative", TREATMENT), ("Traditional", CONTROL)),
+    (
+        Pair("Parents who felt like a failure in the review", (E(30, 21, 44), E(6, 2, 11))),
+        Pair("Hidden", (Missing("too few"), Plain(12))),
+    ),
+    "people in 100",
+)  # fmt: skip
 FIGURES: dict[str, Figure] = {
     "profile": PROFILE, "forest": FOREST, "sites": SITES, "distribution": SPREAD, "board": BOARD, "tens": PEOPLE,
+    "diverging": STATEMENTS, "two answers": TWO_FACES, "multiples": SMALL,
+    "pairs": SHARES,
 }  # fmt: skip
 ALL = pytest.mark.parametrize("figure", FIGURES.values(), ids=FIGURES)
 
@@ -144,7 +186,15 @@ def test_the_plotly_drawing_is_plain_json_of_the_same_height(figure: Figure) -> 
         Forest(HOSTILE, (Row(HOSTILE, E(1, 0, 2)), Row(HOSTILE, Missing(HOSTILE))), HOSTILE, ends=(HOSTILE, HOSTILE)),
         Bars(HOSTILE, (Bar(HOSTILE, 3, 2, 3), Bar(HOSTILE, None, None, None, HOSTILE))),
         Tens(HOSTILE, (InTen(HOSTILE, TREATMENT, E(1, 0, 2)),), HOSTILE),
+        Pairs(
+            HOSTILE,
+            ((HOSTILE, TREATMENT),),
+            (Pair(HOSTILE, (Plain(1),), (HOSTILE,)), Pair(HOSTILE, (Missing(HOSTILE),))),
+            HOSTILE,
+        ),
         Distribution(HOSTILE, (0, 1), (Panel(HOSTILE, TREATMENT, (1,), E(1, 0, 1)),), HOSTILE),
+        Diverging(HOSTILE, (HOSTILE, HOSTILE), (Statement(HOSTILE, (Answered(HOSTILE, (1, 2)),), HOSTILE),)),
+        Multiples(HOSTILE, (HOSTILE,), (Series(HOSTILE, TREATMENT, (E(1, 0, 2),)),), HOSTILE, ((HOSTILE, TREATMENT),)),
     ],
 )
 def test_words_from_people_never_become_markup(figure: Figure) -> None:
@@ -155,7 +205,7 @@ def test_words_from_people_never_become_markup(figure: Figure) -> None:
 
 
 def test_an_interval_is_drawn_with_every_estimate() -> None:
-    for figure in (PROFILE, FOREST, SITES, PEOPLE, SPREAD):
+    for figure in (PROFILE, FOREST, SITES, PEOPLE, SPREAD, SMALL):
         traces = [trace for trace in figure.plotly()["data"] if figure is not SPREAD or trace["type"] == "scatter"]
         assert len(traces) >= 1
         for trace in traces:
@@ -167,7 +217,7 @@ def test_what_is_missing_says_so_and_is_never_a_zero() -> None:
     for figure in FIGURES.values():
         for row in draw(figure, "f").table.rows:
             if isinstance(row[-1], str):
-                assert all(cell is None for cell in row[2:-1])
+                assert all(cell is None or isinstance(cell, str) for cell in row[2:-1])
     assert "not shown" in words_of(PROFILE.svg("f"))
     assert "too few reviews" in words_of(FOREST.svg("f"))
     assert "not shown" in words_of(BOARD.svg("f"))
@@ -213,3 +263,86 @@ def test_lines_join_means_only_where_a_change_may_be_drawn() -> None:
 @pytest.mark.parametrize(("value", "said"), [(-0.04, "0.0"), (-3.15, "−3.1"), (12, "12.0")])
 def test_numbers_have_a_true_minus_and_no_minus_nought(value: float, said: str) -> None:
     assert number(value, 1) in {said, said.replace("3.1", "3.2")}
+
+
+@pytest.mark.parametrize(
+    ("people", "left", "right"),
+    [
+        ((10, 20, 40, 20, 10), -50, 50),  # half of the middle answer on either side
+        ((40, 10, 0, 25, 25), -50, 50),
+        ((0, 0, 100, 0, 0), -50, 50),
+        ((100, 0, 0, 0, 0), -100, 0),
+        ((30, 70), -30, 70),
+        ((1, 1, 1, 1, 1, 1, 2), -43.75, 56.25),
+    ],
+)
+def test_bars_diverge_from_the_middle_and_always_hold_everyone(
+    people: tuple[int, ...], left: float, right: float
+) -> None:
+    figure = Diverging("d", tuple(str(one) for one in range(len(people))), (Statement("s", (Answered("b", people),)),))
+    data = figure.plotly()["data"]
+    starts, shares = [trace["base"][0] for trace in data], [trace["x"][0] for trace in data]
+    assert starts[0] == pytest.approx(left)
+    assert starts[-1] + shares[-1] == pytest.approx(right)
+    for place in range(1, len(starts)):
+        assert starts[place] == pytest.approx(starts[place - 1] + shares[place - 1])
+
+
+def test_answers_of_either_side_are_told_apart_without_colour() -> None:
+    shapes = [trace["marker"]["pattern"]["shape"] for trace in STATEMENTS.plotly()["data"]]
+    assert shapes == ["", "/", "", "\\", ""]  # the two solid ends lie at opposite ends, the middle between them
+    drawn = parsed(STATEMENTS.svg("f"))
+    assert len([node for node in drawn.iter() if node.tag.endswith("}pattern")]) == len(AGREEMENT)
+
+
+def test_nobody_refusals_and_blanks_stand_beside_the_bar_and_not_in_it() -> None:
+    said = words_of(STATEMENTS.svg("f"))
+    assert "64 answered, 2 refused, 1 blank" in said
+    assert "nobody has answered" in said
+    assert STATEMENTS.plotly()["data"][1]["x"][0] == pytest.approx(100 * 11 / 64)
+
+
+def test_every_panel_of_small_multiples_has_the_same_axis_and_an_interval_that_leaves_it_is_cut() -> None:
+    root = parsed(SMALL.svg("f"))
+    panels = [node for node in root if node.tag.endswith("}svg") and node.get("height")]
+    assert len(panels) == 3
+    grids = {
+        tuple(line.get("y1") for line in panel if line.tag.endswith("}line")) for panel in panels
+    }  # 0, 50 and 100 lie at one height in all
+    assert len(grids) == 1
+    low, _, high = (float(one or 0) for one in next(iter(grids)))
+    bars = [
+        float(line.get(end) or 0)
+        for panel in panels
+        for inner in panel
+        if inner.tag.endswith("}svg")
+        for line in inner
+        if line.tag.endswith("}line")
+        for end in ("y1", "y2")
+    ]
+    assert bars
+    assert min(bars) >= high
+    assert max(bars) <= low
+
+
+def test_a_panel_of_many_sites_stays_light() -> None:
+    many = Multiples("m", SMALL.waves, SMALL.panels[:1] * 30, "points", SMALL.key)
+    drawn = draw(many, "f")
+    assert len(drawn.svg) < 75_000
+    assert len(json.dumps(drawn.plotly)) < 40_000
+
+
+def test_a_figure_s_own_words_are_spoken_in_the_language_it_is_drawn_in() -> None:
+    welsh = {"not shown": "heb ei ddangos", "to": "i", "in 10": "ym mhob 10", "Group": "Grŵp"}
+    for figure in (PROFILE, PEOPLE, SHARES, FOREST):
+        drawn = draw(figure, "f", lambda text: welsh.get(text, text))
+        assert " to " not in drawn.svg.replace("too few", ""), figure.title
+        assert "not shown" not in drawn.svg
+        assert "Group" not in drawn.table.head
+    assert "not shown" in draw(PROFILE, "f").svg  # and nothing of it is left behind
+
+
+def test_a_long_label_is_broken_and_not_cut() -> None:
+    assert "felt like a failure" in words_of(SHARES.svg("f"))
+    assert "in the review" in words_of(SHARES.svg("f"))
+    assert "…" not in words_of(SHARES.svg("f"))

@@ -8,7 +8,9 @@ to the boundary by an active set. The answer is accepted only when the projected
 boundary point is better.
 """
 
+import importlib.util
 import math
+import os
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -138,6 +140,7 @@ class RemlFit:
     the model.
     boundary: levels whose variance is estimated as zero (kept in the model).
     loglik  : REML log-likelihood for the columns as given (not standardised).
+    compiled: whether the compiled loops made it.
     """
 
     matrix: ModelMatrix
@@ -151,6 +154,7 @@ class RemlFit:
     loglik: float
     iterations: int
     notes: tuple[str, ...] = field(default=())
+    compiled: bool = False
 
     @property
     def total(self) -> float:
@@ -164,14 +168,20 @@ class RemlFit:
         return float(-self.at.lower[p, column] / self.at.lower[p, p]) * self.matrix.unit(column)
 
 
-def fit(matrix: ModelMatrix, site: Codes, review: Codes | None = None) -> RemlFit | NotEstimable:
+def fit(
+    matrix: ModelMatrix, site: Codes, review: Codes | None = None, compiled: bool | None = None
+) -> RemlFit | NotEstimable:
     """Fit outcome ~ columns + (1 | site) [+ (1 | site:review)] by REML.
 
     matrix : standardised columns, no value missing.   site, review : (N,) codes counted from 0.
     The review level is left out, with a note, where every site has one review or every review one person;
     a variance that is estimated as zero stays in the model (its level is named in `boundary`).
+    compiled : whether to use the compiled loops (the extra `fast`, else ModuleNotFoundError); None asks the
+    environment, see `wanted`.
     """
-    sums = review_sums(matrix, site, review)
+    compiled = wanted() if compiled is None else compiled
+    reduce = _compiled_sums if compiled else review_sums
+    sums = reduce(matrix, site, review)
     notes: tuple[str, ...] = ()
     levels: tuple[int, ...] = (REVIEW, SITE)
     if review is None:
@@ -183,12 +193,33 @@ def fit(matrix: ModelMatrix, site: Codes, review: Codes | None = None) -> RemlFi
         levels = (SITE,)
         notes = ("every review has exactly one person: its variance is part of the residual, review left out",)
     if levels == (SITE,) and sums.reviews > sums.sites:
-        sums = review_sums(matrix, site, None)
-    return fit_sums(matrix, sums, levels, notes)
+        sums = reduce(matrix, site, None)
+    return fit_sums(matrix, sums, levels, notes, compiled)
+
+
+def available() -> bool:
+    """Whether the compiled loops can be asked for: numba is installed."""
+    return importlib.util.find_spec("numba") is not None
+
+
+def wanted() -> bool:
+    """Whether the compiled loops are asked for this process: EVALAPP_FAST=1. Importing numba costs a second or two."""
+    return os.environ.get("EVALAPP_FAST") == "1"
+
+
+def _compiled_sums(matrix: ModelMatrix, site: Codes, review: Codes | None) -> ReviewSums:
+    from analysis.lmm import compiled  # noqa: PLC0415  # imports numba
+
+    found = compiled.review_sums(matrix, site, review)
+    return review_sums(matrix, site, review) if found is None else found
 
 
 def fit_sums(
-    matrix: ModelMatrix, sums: ReviewSums, levels: tuple[int, ...], notes: tuple[str, ...] = ()
+    matrix: ModelMatrix,
+    sums: ReviewSums,
+    levels: tuple[int, ...],
+    notes: tuple[str, ...] = (),
+    compiled: bool | None = None,
 ) -> RemlFit | NotEstimable:
     """Fit from sums already taken; see `fit`."""
     dof = sums.rows - sums.rank
@@ -198,12 +229,14 @@ def fit_sums(
         return NotEstimable("fewer people than the model has columns")
     if not sums.within[-1, -1] > 1e-12 * sums.rows:
         return NotEstimable("answers do not vary within reviews, so there is no residual variance to compare with")
+    fast = wanted() if compiled is None else compiled
     try:
-        at, steps = _optimum(sums, levels)
-        better = _better_on_boundary(sums, levels, at)
-        if better is not None:
-            again, more = _optimum(sums, levels, better)
-            at, steps = (again, steps + more) if again.criterion < at.criterion else (at, steps + more)
+        if fast:
+            from analysis.lmm.compiled import optimum as compiled_optimum  # noqa: PLC0415  # imports numba
+
+            at, steps = compiled_optimum(sums, levels)
+        else:
+            at, steps = optimum(sums, levels)
     except np.linalg.LinAlgError:
         return NotEstimable(ALL_EXPLAINED)
     reason = _unfit(sums, levels, at)
@@ -225,6 +258,7 @@ def fit_sums(
         loglik=-0.5 * (dof * (1.0 + math.log(2.0 * math.pi * sigma2)) + logdet_h + raw_logdet_x),
         iterations=steps,
         notes=notes,
+        compiled=fast,
     )
 
 
@@ -281,7 +315,17 @@ def _decrement(at: Evaluation, dof: int, free: list[int]) -> tuple[float, list[f
     return math.inf, [-g[0], -g[1]]
 
 
-def _optimum(
+def optimum(sums: ReviewSums, levels: tuple[int, ...]) -> tuple[Evaluation, int]:
+    """The optimum, checked against the boundary, and the number of evaluations."""
+    at, steps = _descend(sums, levels)
+    better = _better_on_boundary(sums, levels, at)
+    if better is not None:
+        again, more = _descend(sums, levels, better)
+        at, steps = (again, steps + more) if again.criterion < at.criterion else (at, steps + more)
+    return at, steps
+
+
+def _descend(
     sums: ReviewSums, levels: tuple[int, ...], start: tuple[float, float] | None = None
 ) -> tuple[Evaluation, int]:
     """Projected Newton from a small positive start; the optimum and the number of evaluations."""
@@ -314,14 +358,14 @@ def _optimum(
 
 
 # Ratios on both edges of the quadrant, in units of one over the people of an average cluster.
-_EDGE = np.concatenate(([0.0], np.geomspace(0.01, 1000.0, 11)))
+EDGE = np.concatenate(([0.0], np.geomspace(0.01, 1000.0, 11)))
 
 
 def _better_on_boundary(sums: ReviewSums, levels: tuple[int, ...], at: Evaluation) -> tuple[float, float] | None:
     """A boundary point whose criterion is below the optimum's, to start again from, if there is one."""
-    site = _EDGE * (sums.sites / sums.rows)
+    site = EDGE * (sums.sites / sums.rows)
     if REVIEW in levels:
-        review = _EDGE[1:] * (sums.reviews / sums.rows)
+        review = EDGE[1:] * (sums.reviews / sums.rows)
         theta_review = np.concatenate((np.zeros(len(site)), review))
         theta_site = np.concatenate((site, np.zeros(len(review))))
     else:

@@ -13,45 +13,49 @@ from typing import Any
 
 import numpy as np
 
-from analysis.resampling.allocations import Scheme, drawn_sums, every_sum, smallest_p
+from analysis.resampling.allocations import ENUMERATE_UP_TO, AllocationScheme, Stratified
 from analysis.resampling.meet_in_the_middle import MOST_SITES, tail_counts
 from analysis.results import Floats, Interval, NotEstimable
 
-ENUMERATE_UP_TO = 1_000_000
 DRAWS = 19_999
 # Bisection on exact p(δ) where one exact p takes a few milliseconds.
 BISECT_UP_TO_SITES = 30
-_TIE = 1e-10
+TIE = 1e-10
+NOT_OF_THE_SCHEME = "the allocation is not one that the scheme could have made"
+GAPS = "some effects inside the interval are rejected too: its ends are the outermost that are not"
 
 
 @dataclass(frozen=True)
 class RandomisationTest:
     """p of no effect, and the effects that are not rejected; a bound is None where none on its side is.
 
-    allocations : how many could have been made.    exact : whether p is over all of them or over a random
-    draw.
+    allocations : how many could have been made; None where they are not equally likely (minimisation).
+    exact       : whether p is over all of them or over a random draw.
     estimate    : the effect at which the observed difference is zero.
+    studentised : the same test of the difference over its standard error, where that is called for.
     """
 
     estimate: float
     p: float
     ci: Interval
-    allocations: int
+    allocations: int | None
     exact: bool
     warnings: tuple[str, ...] = ()
+    studentised: "RandomisationTest | None" = None
 
     def to_dict(self) -> dict[str, Any]:
-        return {
+        values: dict[str, Any] = {
             "p": self.p,
             "ci": list(self.ci),
             "allocations": self.allocations,
             "exact": self.exact,
             "warnings": list(self.warnings),
         }
+        return values if self.studentised is None else {**values, "studentised": self.studentised.to_dict()}
 
 
 def randomisation_test(
-    plan: Scheme,
+    plan: AllocationScheme,
     site_arm: Floats,
     outcome_means: Floats,
     arm_means: Floats,
@@ -60,49 +64,76 @@ def randomisation_test(
     level: float = 0.95,
     draws: int = DRAWS,
     enumerate_up_to: int = ENUMERATE_UP_TO,
+    count_up_to_sites: int = MOST_SITES,
 ) -> RandomisationTest | NotEstimable:
     """Test and interval.
 
-    site_arm      : (S,) 1 for treatment.
+    plan          : how the sites were allocated; never taken from the arms alone.
+    site_arm      : (S,) 1 for treatment, an allocation of the plan.
     outcome_means : (S,) unweighted site means of the outcome, residualised on covariates without arm.
     arm_means     : (S,) the same of the arm indicator.
     Up to `enumerate_up_to` allocations all are enumerated. Beyond, p is exact by meeting in the middle
-    for complete randomisation of up to 40 sites, with an exact interval up to 30; otherwise p = (1 +
-    #)/(1 + draws).
+    for complete randomisation of up to `count_up_to_sites` sites (at most 40), with an exact interval up to
+    30; otherwise p = (1 + #)/(1 + draws).
+
+    >>> arm = np.array([1.0, 1, 1, 1, 0, 0, 0, 0])
+    >>> means = np.array([7.0, 6, 8, 5, 3, 4, 2, 1])
+    >>> from analysis.resampling.allocations import complete
+    >>> result = randomisation_test(complete(8), arm, means, arm, rng=np.random.default_rng(1))
+    >>> round(result.p, 4), result.ci, result.allocations
+    (0.0286, (1.0, 7.0), 70)
     """
-    treated = float(site_arm.sum())
-    # Statistic in terms of the sum over treated sites: A = weight · sum − shift.
-    weight = 1.0 / treated + 1.0 / (len(site_arm) - treated)
+    if not plan.could_make(site_arm):
+        return NotEstimable(NOT_OF_THE_SCHEME)
     scores = np.column_stack((outcome_means, arm_means))
-    scores = scores - scores.mean(axis=0)  # shift is then zero
+    scores = scores - scores.mean(axis=0)
+    treated = float(site_arm.sum())
+    weight = _weight(treated, len(site_arm))
     observed, slope = (float(v) for v in weight * (site_arm @ scores))
     if not slope > 1e-9:
         return NotEstimable("the covariates determine the arm")
     estimate = observed / slope
-    warnings: list[str] = []
     alpha = round(1.0 - level, 12)
-    least = smallest_p(plan)
-    if least >= alpha:
-        warnings.append(f"the smallest p these allocations can give is {least:.3g}")
-    if plan.count <= enumerate_up_to:
-        a, b = (weight * every_sum(plan, scores)).T
-        test = _Reference(a, b, observed, slope, extra=0)
-        return RandomisationTest(estimate, test.p(), test.interval(alpha), plan.count, True, tuple(warnings))
-
-    a, b = (weight * drawn_sums(plan, scores, draws, rng)).T
-    test = _Reference(a, b, observed, slope, extra=1)
-    p, ci, exact = test.p(), test.interval(alpha), False
-    sites = len(site_arm)
-    if len(plan.strata) == 1 and sites <= MOST_SITES:
-        exact = True
-        p = _exact_p(scores, site_arm, 0.0)
-        if sites <= BISECT_UP_TO_SITES:
-            ci = _bisected(scores, site_arm, estimate, ci, alpha)
+    warnings = list(too_few(plan, alpha, draws))
+    exact = plan.enumerated(enumerate_up_to)
+    a, b = _differences(plan, scores, None if exact else draws, rng)
+    test = _Reference(a, b, observed, slope, extra=0 if exact else 1)
+    p, ci = test.p(), test.interval(alpha)
+    if test.has_gaps(alpha, ci):
+        warnings.append(GAPS)
+    if not exact:
+        if isinstance(plan, Stratified) and len(plan.strata) == 1 and plan.sites <= min(count_up_to_sites, MOST_SITES):
+            exact = True
+            p = _exact_p(scores, site_arm, 0.0)
+            if plan.sites <= BISECT_UP_TO_SITES:
+                ci = _bisected(scores, site_arm, estimate, ci, alpha)
+            else:
+                warnings.append(f"interval from {draws} random allocations")
         else:
-            warnings.append(f"interval from {draws} random allocations")
-    else:
-        warnings.append(f"p and interval from {draws} random allocations")
+            warnings.append(f"p and interval from {draws} random allocations")
     return RandomisationTest(estimate, p, ci, plan.count, exact, tuple(warnings))
+
+
+def too_few(plan: AllocationScheme, alpha: float, draws: int) -> tuple[str, ...]:
+    """What to say where no allocation could give a p below alpha."""
+    least = plan.smallest_p(draws)
+    return (f"the smallest p these allocations can give is {least:.3g}",) if least >= alpha else ()
+
+
+def _weight(treated: float, sites: int) -> float:
+    """Of the sum of a centred score over the treated sites, in the difference of the arms' means."""
+    return 1.0 / treated + 1.0 / (sites - treated)
+
+
+def _differences(plan: AllocationScheme, scores: Floats, draws: int | None, rng: np.random.Generator) -> Floats:
+    """Differences of the arms' means of centred scores (S, m) in every allocation, or in draws: (m, n)."""
+    if isinstance(plan, Stratified):
+        sums = plan.every_sum(scores) if draws is None else plan.drawn_sums(scores, draws, rng)
+        return _weight(float(sum(plan.treated)), plan.sites) * sums.T
+    columns = np.column_stack((scores, np.ones(len(scores))))
+    sums = plan.every_sum(columns) if draws is None else plan.drawn_sums(columns, draws, rng)
+    treated = sums[:, -1]
+    return np.asarray((1.0 / treated + 1.0 / (plan.sites - treated)) * sums[:, :-1].T)
 
 
 @dataclass(frozen=True)
@@ -116,16 +147,44 @@ class _Reference:
     extra: int
 
     def p(self) -> float:
-        extreme = int((np.abs(self.a) >= abs(self.observed) * (1.0 - _TIE)).sum())
+        extreme = int((np.abs(self.a) >= abs(self.observed) * (1.0 - TIE)).sum())
         return (self.extra + extreme) / (self.extra + len(self.a))
 
     def interval(self, alpha: float) -> Interval:
-        """All δ with p(δ) > alpha, from the ends of each allocation's own interval."""
+        """The outermost δ with p(δ) > alpha, from the ends of each allocation's own interval."""
+        low, high, holes, always = self._ends()
+        estimate = self.observed / self.slope
+        base = self.extra + always + len(holes)
+        lower = _outer_bound(low, holes[holes[:, 1] <= estimate], base, self._needed(alpha))
+        upper = _outer_bound(-high, -holes[holes[:, 0] >= estimate][:, ::-1], base, self._needed(alpha))
+        return lower, (None if upper is None else -upper)
+
+    def has_gaps(self, alpha: float, within: Interval) -> bool:
+        """Whether p(δ) ≤ alpha somewhere inside an interval; only where an allocation carries more of the arm."""
+        low, high, holes, always = self._ends()
+        if not len(holes):
+            return False  # every allocation's δ hold the estimate, so p falls on both sides of it
+        places = np.concatenate((low, high, holes[:, 0], holes[:, 1]))
+        steps = np.repeat([1, -1, -1, 1], [len(low), len(high), len(holes), len(holes)])
+        order = np.argsort(places, kind="stable")
+        places, counts = places[order], self.extra + always + len(holes) + np.cumsum(steps[order])
+        least = -math.inf if within[0] is None else within[0]
+        most = math.inf if within[1] is None else within[1]
+        between = (places[:-1] >= least) & (places[1:] <= most) & (np.diff(places) > TIE * np.abs(places[1:]))
+        return bool((counts[:-1][between] < self._needed(alpha)).any())
+
+    def _needed(self, alpha: float) -> int:
+        """Allocations, the observed one included, that put p above alpha."""
+        return math.floor(alpha * (self.extra + len(self.a)) * (1.0 + 1e-12)) + 1
+
+    def _ends(self) -> tuple[Floats, Floats, Floats, int]:
+        """Where each allocation counts: (low,), (high,) of those that do within; (h, 2) of those that do outside;
+        and how many always do."""
         minus, plus = self.a - self.observed, self.a + self.observed
         b_minus, b_plus = self.b - self.slope, self.b + self.slope
         size = max(float(np.abs(self.a).max()), abs(self.observed), 1e-300)
-        zero_minus, zero_plus = np.abs(minus) <= _TIE * size, np.abs(plus) <= _TIE * size
-        flat_minus, flat_plus = np.abs(b_minus) <= _TIE * self.slope, np.abs(b_plus) <= _TIE * self.slope
+        zero_minus, zero_plus = np.abs(minus) <= TIE * size, np.abs(plus) <= TIE * size
+        flat_minus, flat_plus = np.abs(b_minus) <= TIE * self.slope, np.abs(b_plus) <= TIE * self.slope
         always = (zero_minus & flat_minus) | (zero_plus & flat_plus)
         with np.errstate(divide="ignore", invalid="ignore"):
             first, second = minus / b_minus, plus / b_plus
@@ -135,14 +194,8 @@ class _Reference:
         low, high = np.minimum(first, second), np.maximum(first, second)
         outside = ~always & ~flat_minus & ~flat_plus & (b_minus * b_plus > 0.0)
         inside = ~always & ~outside
-        estimate = self.observed / self.slope
-        total = self.extra + len(self.a)
-        needed = math.floor(alpha * total * (1.0 + 1e-12)) + 1
-        base = self.extra + int(always.sum()) + int(outside.sum())
         holes = np.column_stack((low[outside], high[outside]))
-        lower = _outer_bound(low[inside], holes[holes[:, 1] <= estimate], base, needed)
-        upper = _outer_bound(-high[inside], -holes[holes[:, 0] >= estimate][:, ::-1], base, needed)
-        return lower, (None if upper is None else -upper)
+        return low[inside], high[inside], holes, int(always.sum())
 
 
 def _outer_bound(enters: Floats, holes: Floats, base: int, needed: int) -> float | None:
@@ -168,9 +221,9 @@ def _exact_p(scores: Floats, site_arm: Floats, effect: float) -> float:
     """p(δ) over every complete allocation."""
     values = scores[:, 0] - effect * scores[:, 1]
     treated = int(site_arm.sum())
-    bound = abs(float(site_arm @ values)) * (1.0 - _TIE)
+    bound = abs(float(site_arm @ values)) * (1.0 - TIE)
     total = math.comb(len(site_arm), treated)
-    if bound <= _TIE * float(np.abs(values).sum()):
+    if bound <= TIE * float(np.abs(values).sum()):
         return 1.0
     below, above = tail_counts(values, treated, -bound, bound)
     return (below + above) / total

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from analysis.compare import Comparison
     from analysis.resampling.randomisation import RandomisationTest
+    from analysis.resampling.wild_bootstrap import WildBootstrap
     from analysis.results import Effect, Interval
     from analysis.summary import SiteMean, WaveMean
 
@@ -26,7 +27,7 @@ def profile(frame: pd.DataFrame, how: Measured, level: float, *, by_arm: bool) -
     means = findings.means(frame, level)
     waves = tuple(WAVE_NAMES[wave] for wave in how.waves)
     series = [
-        Series(label, LOOKS[look], tuple(_mean(means.get((code, wave))) for wave in how.waves))
+        Series(label, LOOKS[look], tuple(mean(means.get((code, wave))) for wave in how.waves))
         for code, label, look in findings.labels(how, by_arm=by_arm)
     ]
     title, ends = f"{how.outcome.label}, mean of each group", (how.outcome.minimum, how.outcome.maximum)
@@ -57,7 +58,7 @@ def distribution(frame: pd.DataFrame, how: Measured, level: float, *, by_arm: bo
     panels = []
     for code, label, look in findings.labels(how, by_arm=by_arm):
         people = tuple(one.people for one in counts if one.arm == code) or (0,) * 10
-        panels.append(Panel(label, LOOKS[look], people, _mean(means.get((code, outcome.wave)))))
+        panels.append(Panel(label, LOOKS[look], people, mean(means.get((code, outcome.wave)))))
     title = f"{outcome.label}: people by score, {findings.WAVE_PHRASES[outcome.wave]}"
     return Distribution(title, edges, tuple(panels), how.unit)
 
@@ -72,8 +73,8 @@ def sites(frame: pd.DataFrame, how: Measured, names: dict[str, tuple[str, str | 
     overall = findings.means(here, level)
     rows: list[Row] = []
     for code, label, look in findings.labels(how, by_arm=True):
-        rows += [Row(names[one.site][0], _mean(one), LOOKS[look]) for one in found if one.arm == code]
-        rows.append(Row(f"All {label}", _mean(overall.get((code, outcome.wave))), LOOKS[look], overall=True))
+        rows += [Row(names[one.site][0], mean(one), LOOKS[look]) for one in found if one.arm == code]
+        rows.append(Row(f"All {label}", mean(overall.get((code, outcome.wave))), LOOKS[look], overall=True))
     return Forest(
         f"{outcome.label}: mean of each site, {findings.WAVE_PHRASES[outcome.wave]}",
         tuple(rows),
@@ -123,7 +124,7 @@ def _differences(title: str, rows: tuple[Row, ...], how: Measured) -> Forest:
     )
 
 
-def _mean(one: WaveMean | SiteMean | None) -> Value:
+def mean(one: WaveMean | SiteMean | None) -> Value:
     if one is None:
         return Missing(NOBODY)
     if one.lower is None or one.upper is None:
@@ -194,14 +195,14 @@ def other_methods(found: Comparison, how: Measured) -> list[tuple[str, str, str,
     rows, places = [], _places(how)
     for name, result in estimated(found).items():
         if name != found.primary.method:
-            df = getattr(result, "df", None)  # a randomisation test has none
+            df = getattr(result, "df", None)  # tests by resampling have none
             said_df = "" if df is None else number(df, 1)
             span = _span(result.ci, places)
             rows.append((METHOD_NAMES[name], number(result.estimate, places), span, said_df, p_value(result.p)))
     return rows
 
 
-def estimated(found: Comparison) -> dict[str, Effect | RandomisationTest]:
+def estimated(found: Comparison) -> dict[str, Effect | RandomisationTest | WildBootstrap]:
     """The methods that gave a number, by name."""
     from analysis.results import NotEstimable  # noqa: PLC0415  (as above)
 

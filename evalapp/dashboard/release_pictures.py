@@ -1,28 +1,44 @@
-"""From a published release to its figures and sentences: reads the release's JSON and nothing else."""
+"""From a published release to its figures and sentences, in the reader's language: reads the release's JSON and nothing else."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from evalapp import wording
 from evalapp.dashboard.pictures import means_of
-from evalapp.figures import Band, Bar, Bars, Estimate, Figure, Forest, InTen, Missing, Row, Series, Tens
-from evalapp.figures.drawing import LOOKS, TREATMENT, Value
+from evalapp.figures import Band, Estimate, Figure, Forest, InTen, Missing, Pair, Pairs, Plain, Row, Series, Tens
+from evalapp.figures.drawing import CONTROL, LOOKS, TREATMENT, Value
+from evalapp.wording import N_, Say, Told, number
 
 Part = Mapping[str, Any]
-HIDDEN = "not shown: too few people or reviews"
-HIDDEN_SENTENCE = (
-    "not shown, as too few people or reviews have answered, in one group or another, to keep each person's answers "
-    "private."
-)
-MARKS = {
-    "benefit": "Better",
-    "harm": "Worse",
-    "too_small": "Too small to matter",
-    "cannot_tell": "Cannot tell yet",
-    "described": "Described only",
+HIDDEN = N_("not shown: too few people or reviews")
+TOGETHER = N_("Both groups together")
+NOT_COMPARED = N_("Not compared")
+AND, DIFFERENCE, MEANS, IN_TEN = N_("and"), N_("difference"), N_("mean of each group"), N_("people in ten")
+ABOUT = N_("about %(points)s points out of 100")
+# What a share's single replies are about, by the item they were given to.
+REPLIES = {
+    "AFF1": N_("Recognised: people saw what they do well"),
+    "AFF2": N_("Affirmed: someone told them so"),
+    "AFF3": N_("Built upon: people built on what they do well"),
+    "VOI2": N_("Heard: people listened"),
 }
+CRITERIA = (
+    N_("1 Required seats filled"),
+    N_("2 Done in 2–3 days together"),
+    N_("3 Trained, independent facilitator"),
+    N_("4 Shared outcome agreed at the start"),
+    N_("5 What worked and what must change"),
+    N_("6 Strengths first, with examples"),
+    N_("7 Family's voice heard"),
+    N_("8 Child's voice or view present"),
+    N_("9 No-blame rules stated and kept"),
+    N_("10 Good practice named to the person"),
+    N_("11 Actions made and owned together"),
+    N_("12 Ends on the child's-eye question"),
+)
 
 
 @dataclass(frozen=True)
@@ -36,21 +52,65 @@ class Shown:
 
 
 @dataclass(frozen=True)
-class OutcomeShown:
-    """One outcome of the release: what it found, in a word and a sentence, and its figures."""
+class Finding:
+    """One outcome of the release: what it found, in a word and a sentence.
 
+    verdict : of the plan's rule; "suppressed", "pooled" or "not_compared" where there is none.
+    group : the section it is told in.    numbers : what each group showed, in words, for a table; "" where not shown.
+    """
+
+    code: str
     label: str
     primary: bool
-    mark: str
+    group: str
     verdict: str
+    mark: str
     sentence: str
     why_not: str
-    figures: tuple[Shown, ...]
+    numbers: tuple[str, ...]
+    as_of: int | None
+
+
+@dataclass(frozen=True)
+class Reason:
+    """One aspect of how sure anyone can be: its name, its rating (None where it is not known) and why."""
+
+    code: str
+    name: str
+    rating: int | None
+    why: str
+
+
+@dataclass(frozen=True)
+class Certainty:
+    """overall : 0 to 5.    short : in a sentence.    banner : a warning that a small trial carries, or ""."""
+
+    overall: int
+    short: str
+    reasons: tuple[Reason, ...]
+    banner: str
+
+
+@dataclass(frozen=True)
+class Short:
+    """The answers a reader comes for: did it work, and what went badly."""
+
+    mark: str
+    verdict: str
+    worked: str
+    badly_mark: str
+    badly_verdict: str
+    badly: tuple[str, ...]
+
+
+def is_earlier_form(content: Part) -> bool:
+    """Whether a release was published in the first shape of this page, which kept sentences instead of codes."""
+    return "form" not in content
 
 
 def parts(content: Part, kind: str) -> list[tuple[str, Part]]:
     """The parts of one kind, in the order of the release."""
-    return [(key, content["parts"][key]) for key in content["order"] if key.startswith(f"{kind}/")]
+    return [(key, content["parts"][key]) for key in content["order"] if key.startswith(f"{kind}/") or key == kind]
 
 
 def has_own_scales(content: Part) -> bool:
@@ -58,167 +118,513 @@ def has_own_scales(content: Part) -> bool:
     return any(one["scale"] != "MEASURE" for _, one in parts(content, "outcome"))
 
 
-def recruitment(content: Part) -> Shown | None:
-    found = parts(content, "recruitment")
-    if not found:
-        return None
-    bars = [Bar(one["label"], one["target"], one["count"], reason="" if one["count"] is not None else HIDDEN)
-            for _, one in found]  # fmt: skip
-    said = [
-        f"{one['count']}{' of ' + str(one['target']) if one['target'] else ''} {one['label'].lower()}"
-        for _, one in found
-        if one["count"] is not None
-    ]
-    finding = (
-        f"So far, beside what was aimed for: {_listed(said)}."
-        if said
-        else "Too few have taken part so far for a number to be shown."
-    )
-    figure = Bars("Taking part, beside what was aimed for", tuple(bars), done="taking part", of="aimed for")
-    return Shown("recruitment", finding, figure, _as_of(found))
+class Reader:
+    """A release told in one language."""
 
+    def __init__(self, content: Part, say: Say) -> None:
+        self.content = content
+        self.say = say
+        self.outcomes = {key.removeprefix("outcome/"): one for key, one in parts(content, "outcome")}
+        self.findings = tuple(self._finding(code, one) for code, one in self.outcomes.items())
 
-def response(content: Part) -> Shown | None:
-    found = parts(content, "response")
-    if not found:
-        return None
-    bars = [
-        Bar(f"{one['wave']}: {one['group'].lower()}", one.get("expected"), one.get("answered"),
-            reason=HIDDEN if one["hidden"] else "")
-        for _, one in found
-    ]  # fmt: skip
-    shares = [one["percent"] for _, one in found if not one["hidden"]]
-    if not shares:
-        finding = "Too few have answered so far for response to be shown."
-    elif min(shares) == max(shares):
-        finding = f"{shares[0]} % of those asked have answered."
-    else:
-        finding = f"Between {min(shares)} % and {max(shares)} % of those asked have answered, by group and time."
-    return Shown("response", finding, Bars("Questionnaires answered", tuple(bars), of="asked"), _as_of(found))
+    def of(self, group: str) -> list[Finding]:
+        return [one for one in self.findings if one.group == group]
 
+    def hard_truths(self) -> list[Finding]:
+        """Candour and harm, and whatever else was found to be worse: as prominent as what was found to be better."""
+        return self.of("hard") + [one for one in self.by_verdict("harm") if one.group not in {"hard", "decides"}]
 
-def outcomes(content: Part) -> list[OutcomeShown]:
-    return [_outcome(key.removeprefix("outcome/"), one, content) for key, one in parts(content, "outcome")]
+    def by_verdict(self, *verdicts: str) -> list[Finding]:
+        return [one for one in self.findings if one.verdict in verdicts]
 
+    # ---- in short
 
-def differences(content: Part) -> Shown | None:
-    """Every outcome's difference on one axis; the ones that may not be shown say so."""
-    found = [one for _, one in parts(content, "outcome") if one["comparison"] is not None]
-    if not found or not content["by_arm"]:
-        return None
-    rows = tuple(Row(one["label"], _difference(one["comparison"]), TREATMENT, overall=one["primary"]) for one in found)
-    treatment, control = found[0]["arms"]
-    reaches = {one["smallest_worthwhile"] for one in found}
-    reach = reaches.pop() if len(reaches) == 1 else None
-    figure = Forest(
-        "The difference between the groups, outcome by outcome",
-        rows,
-        f"difference, {found[0]['unit']}",
-        None,
-        None,
-        ends=(f"{control} higher", f"{treatment} higher"),
-        band=None if reach is None else Band(reach, f"too small to matter (under {reach:g})"),
-        decimals=1,
-    )
-    return Shown(
-        "differences", "The groups' difference in each outcome. A line that crosses 0 cannot tell yet.", figure
-    )
+    def short(self) -> Short | None:
+        """None where the trial has no plan yet."""
+        first = next((one for one in self.findings if one.primary), None)
+        if first is None:
+            return None
+        say, worse = self.say, self.by_verdict("harm")
+        if not self.content["by_arm"]:
+            together = say(N_("The groups are kept together for now, so nothing can be said of one against the other."))
+            return Short(first.mark, first.verdict, first.sentence, say(TOGETHER), "pooled", (together,))
+        unsure = [one.label for one in self.of("hard") if one.verdict not in {"benefit", "too_small", "harm"}]
+        badly = []
+        if worse:
+            mark, verdict = say(wording.WORDS["harm"].mark), "harm"
+            told = N_(
+                "Worse in the %(treatment)s group than in the %(control)s group: %(names)s. Each stands below in full."
+            )
+            treatment, control = self.groups()
+            names = _listed([one.label for one in worse], say)
+            badly.append(say(told) % {"treatment": treatment, "control": control, "names": names})
+        elif self.by_verdict("benefit", "too_small", "cannot_tell", "described"):
+            mark, verdict = say(N_("Nothing was found to be worse")), "cannot_tell"
+        else:
+            mark, verdict = say(wording.WORDS["cannot_tell"].mark), "cannot_tell"
+            badly.append(say(N_("Nothing has been compared yet.")))
+        if unsure:
+            told = N_("Harm is not ruled out where we cannot tell: %(names)s.")
+            badly.append(say(told) % {"names": _listed(unsure, say)})
+        few = self._too_few_sites()
+        if few:
+            return Short(say(wording.WORDS["cannot_tell"].mark), "cannot_tell", few, mark, verdict, tuple(badly))
+        return Short(first.mark, first.verdict, first.sentence, mark, verdict, tuple(badly))
 
-
-def figures(content: Part) -> dict[str, Shown]:
-    """Every figure of a release by its name."""
-    found = [recruitment(content), response(content), differences(content)]
-    found += [one for outcome in outcomes(content) for one in outcome.figures]
-    return {one.name: one for one in found if one is not None}
-
-
-def _outcome(code: str, one: Part, content: Part) -> OutcomeShown:
-    comparison = one["comparison"]
-    verdict, mark = "", ""
-    if one["groups"] == "hidden" or all(cell["hidden"] for cell in one["cells"]):
-        sentence = f"{one['label']}: {HIDDEN_SENTENCE}"
-        mark = "Not shown"
-    elif comparison is None:
-        sentence = _pooled_sentence(one, content)
-        mark = "Both groups together"
-    elif comparison["hidden"]:
-        sentence, mark = f"{one['label']}: the difference is not shown, as too few people can be compared.", "Not shown"
-    elif "not_estimable" in comparison:
-        sentence, mark = (
-            f"{one['label']}: we cannot compare the groups. {comparison['not_estimable']}",
-            "Cannot tell yet",
+    def _too_few_sites(self) -> str:
+        """Why nothing can be said of the groups while one of them lacks two sites, and what must happen first."""
+        found = parts(self.content, "certainty")
+        sites = found[0][1]["facts"].get("sites", []) if found else []
+        if len(sites) != 2 or min(sites) >= 2:
+            return ""
+        treatment, control = self.groups()
+        said = N_(
+            "Sites that have answered on the outcome that decides: %(first)s of the %(treatment)s group, %(second)s of the "
+            "%(control)s group. A site cannot be told apart from its group, so nothing can be said of the groups until at "
+            "least two sites of each have answered."
         )
-    else:
-        sentence, verdict = f"{comparison['sentence']} {_rests_on(comparison)}".strip(), comparison["verdict"]
-        mark = MARKS[verdict]
-    shown: list[Shown] = []
-    if any(not cell["hidden"] for cell in one["cells"]):
-        shown.append(_profile(code, one))
-        shown += _tens(code, one)
-    return OutcomeShown(one["label"], one["primary"], mark, verdict, sentence, one["why_not"], tuple(shown))
+        return self.say(said) % {
+            "first": sites[0], "second": sites[1], "treatment": treatment, "control": control,
+        }  # fmt: skip
+
+    def certainty(self) -> Certainty | None:
+        found = parts(self.content, "certainty")
+        if not found:
+            return None
+        one, say = found[0][1], self.say
+        facts, ratings = one["facts"], one["ratings"]
+        names = {
+            "design": N_("How sites came to their groups"),
+            "size": N_("How small a difference the trial can see"),
+            "attrition": N_("How many people were lost"),
+            "fidelity": N_("Whether the groups were reviewed in different ways"),
+            "balance": N_("Whether the groups began alike"),
+        }
+        whys = {
+            "design": self._why_design, "size": self._why_size, "attrition": self._why_attrition,
+            "fidelity": self._why_fidelity, "balance": self._why_balance,
+        }  # fmt: skip
+        reasons = tuple(
+            Reason(code, say(name), ratings.get(code), whys[code](facts) if facts else say(N_("Not shown.")))
+            for code, name in names.items()
+        )
+        cap = next(reason for reason in reasons if reason.code == one["capped_by"])
+        short = say(N_("What limits it most: %(name)s. %(why)s")) % {"name": _lower(cap.name), "why": cap.why}
+        smallest = facts.get("smallest")
+        banner = ""
+        if smallest is not None and smallest > 0.5:
+            banner = say(N_("This study could only have seen a very large effect."))
+        return Certainty(one["overall"], short, reasons, banner)
+
+    def _why_design(self, facts: Part) -> str:
+        if self.content["design"] != "randomised":
+            return self.say(N_("Sites were not allocated by chance, so a difference may have other causes."))
+        if facts["clean"]:
+            return self.say(N_("Sites were allocated by chance, and nobody knew their group at the start."))
+        return self.say(
+            N_("Sites were allocated by chance, but some knew their group when the first answers were given.")
+        )
+
+    def _why_size(self, facts: Part) -> str:
+        say = self.say
+        sites = _listed([str(one) for one in facts["sites"]], say)
+        planned = facts["planned"] or "–"
+        if facts["smallest"] is None:
+            said = N_(
+                "Sites that have answered: %(sites)s, of %(planned)s planned. That is too few for any comparison."
+            )
+            told = say(said) % {"sites": sites, "planned": planned}
+            if facts["smallest_planned"] is not None:
+                later = say(N_("With all of them, the trial could see a difference of %(size)s or more."))
+                told += " " + later % {"size": self._size(facts["smallest_planned"], facts["sd"])}
+            return told
+        said = N_(
+            "Sites that have answered: %(sites)s, of %(planned)s planned. So many can see a difference of %(size)s or more, and "
+            "nothing smaller."
+        )
+        size = self._size(facts["smallest"], facts["sd"])
+        return say(said) % {"sites": sites, "planned": planned, "size": size}
+
+    def _size(self, smallest: float, sd: float | None) -> str:
+        """A size in standard deviations, and in points where the outcome has them."""
+        told = self.say(N_("%(sd)s standard deviations")) % {"sd": number(smallest, 2)}
+        if sd is None:
+            return told
+        return f"{told} ({self.say(ABOUT) % {'points': number(smallest * sd, 0)}})"
+
+    def _why_attrition(self, facts: Part) -> str:
+        say = self.say
+        if facts["lost"] is None:
+            return say(N_("Not known yet: too few people have reached their last day to answer, or have answered."))
+        said = say(N_("Of every 100 people asked the questions that decide, %(band)s did not answer.")) % {
+            "band": _band(facts["lost"], say)
+        }
+        if facts["lost_apart"] is not None:
+            said += " " + say(N_("Between the groups this differs by %(band)s.")) % {
+                "band": _band(facts["lost_apart"], say)
+            }
+        return said
+
+    def _why_fidelity(self, facts: Part) -> str:
+        if facts["high"] is None or facts["above"] is None:
+            return self.say(N_("Not known: too few reviews have been scored by those who led or watched them."))
+        said = N_(
+            "High fidelity: %(high)s in 100 reviews of the first group. On average its reviews score %(above)s points out of "
+            "100 above the other group's."
+        )
+        return self.say(said) % {"high": facts["high"], "above": number(facts["above"], 0)}
+
+    def _why_balance(self, facts: Part) -> str:
+        if facts["start"] is None:
+            return self.say(N_("Not known: the groups' starting points cannot be set side by side."))
+        said = N_("On the outcome that decides the groups began %(band)s standard deviations apart.")
+        return self.say(said) % {"band": _band(facts["start"], self.say)}
+
+    # ---- who takes part
+
+    def recruitment(self) -> Shown | None:
+        say, found = self.say, parts(self.content, "recruitment")
+        if not found:
+            return None
+        pairs, said = [], []
+        for _, one in found:
+            label, count, target = say(one["label"]), one["count"], one["target"]
+            if count is None:
+                pairs.append(Pair(label, (Missing(say(HIDDEN)),)))
+                continue
+            words = say(N_("%(count)s of %(target)s")) % {"count": count, "target": target} if target else str(count)
+            pairs.append(Pair(label, (Plain(round(100 * count / target) if target else 0),), (words,)))
+            said.append(f"{label}: {words}")
+        finding = say(N_("Taking part so far, beside what was aimed for.")) + (f" {'; '.join(said)}." if said else "")
+        if not said:
+            finding = say(N_("Too few have taken part so far for a number to be shown."))
+        title, unit = say(N_("Taking part, beside what was aimed for")), say(N_("per cent of what was aimed for"))
+        figure = Pairs(title, ((say(N_("So far")), TREATMENT),), tuple(pairs), unit, suffix=" %")
+        return Shown("recruitment", finding, figure, _as_of(found))
+
+    def response(self) -> Shown | None:
+        say, found = self.say, parts(self.content, "response")
+        if not found:
+            return None
+        pairs, shares = [], []
+        for _, one in found:
+            label = f"{say(one['wave'])}: {_lower(say(one['group']))}"
+            if one["hidden"]:
+                pairs.append(Pair(label, (Missing(say(HIDDEN)),)))
+                continue
+            words = say(N_("%(count)s of %(target)s")) % {"count": one["answered"], "target": one["expected"]}
+            pairs.append(Pair(label, (Plain(one["percent"]),), (words,)))
+            shares.append(one["percent"])
+        if not shares:
+            finding = say(N_("Too few have answered so far for response to be shown."))
+        elif min(shares) == max(shares):
+            finding = say(N_("Of those asked, %(share)s in 100 have answered.")) % {"share": shares[0]}
+        else:
+            words = N_("Between %(low)s and %(high)s in 100 of those asked have answered, by group and time.")
+            finding = say(words) % {"low": min(shares), "high": max(shares)}
+        title = say(N_("Questionnaires answered, of those asked"))
+        figure = Pairs(title, ((say(N_("Answered")), TREATMENT),), tuple(pairs), say(N_("per cent")), suffix=" %")
+        return Shown("response", finding, figure, _as_of(found))
+
+    def gate(self) -> str:
+        """How many parents were asked, in a sentence; what is not known is said."""
+        say = self.say
+        cells = [cell for _, one in parts(self.content, "gate") for cell in one["cells"]]
+        if not cells:
+            return say(
+                N_(
+                    "How many parents were invited cannot be shown: too few took part in reviews, or too few were kept from "
+                    "being asked."
+                )
+            )
+        said = N_("%(group)s: %(invited)s of %(people)s parents in these reviews were invited (%(percent)s in 100).")
+        told = [say(said) % {**cell, "group": say(cell["group"])} for cell in cells]
+        return " ".join(
+            [*told, say(N_("The others were not asked: it was not safe, lawful or kind, or their child had died."))]
+        )
+
+    # ---- outcomes
+
+    def differences(self) -> Shown | None:
+        """The difference of every outcome in points or in people of 100, on one axis; those against the model among them."""
+        found = [
+            one for one in self.outcomes.values()
+            if one["comparison"] is not None and one["measure"] in {"points", "raw", "people"}
+        ]  # fmt: skip
+        if not found or not self.content["by_arm"]:
+            return None
+        units = {one["measure"] for one in found}
+        if "raw" in units and len(units) > 1:
+            return None
+        say = self.say
+        rows = tuple(
+            Row(say(one["label"]), self._difference(one["comparison"]), LOOKS[_looks(one)], overall=one["primary"])
+            for one in found
+        )
+        treatment, control = (say(label) for label in found[0]["arms"])
+        reaches = {one["smallest_worthwhile"] for one in found}
+        reach = min((one for one in reaches if one), default=None)
+        unit = say(wording.UNITS[found[0]["measure"]]) if len(units) == 1 else say(N_("points, or people, in 100"))
+        figure = Forest(
+            say(N_("The difference between the groups, outcome by outcome")),
+            rows,
+            f"{say(DIFFERENCE)}, {unit}",
+            None,
+            None,
+            ends=(control, treatment),
+            band=None if reach is None else Band(reach, say(N_("too small to matter")) + f" (< {reach:g})"),
+            decimals=1,
+        )
+        finding = say(
+            N_(
+                "The groups' difference in each outcome; to the right, the first group has more of it. Where the line crosses "
+                "0, we cannot tell yet."
+            )
+        )
+        return Shown("differences", finding, figure)
+
+    def means(self, code: str) -> Shown | None:
+        """The means of an outcome over its waves."""
+        one, say = self.outcomes[code], self.say
+        if all(cell["hidden"] for cell in one["cells"]):
+            return None
+        series = []
+        for label, look in dict.fromkeys((cell["group"], cell["look"]) for cell in one["cells"]):
+            mine = [cell for cell in one["cells"] if cell["group"] == label]
+            series.append(Series(say(label), LOOKS[look], tuple(self._mean(cell) for cell in mine)))
+        last = [cell for cell in one["cells"] if cell["wave"] == one["waves"][-1] and not cell["hidden"]]
+        unit = say(wording.UNITS[one["measure"]])
+        said = _listed([f"{say(cell['group'])} {number(cell['mean'], 1)}" for cell in last], say)
+        name = say(one["label"])
+        finding = f"{name}, {say(one['when'])}: {said} ({unit})." if last else f"{name}."
+        waves = tuple(say(wave) for wave in one["waves"])
+        figure = means_of(f"{name}: {say(MEANS)}", waves, series, unit, tuple(one["range"]))
+        return Shown(f"{code}-means", finding, figure, one.get("as_of"))
+
+    def people(self, code: str) -> Shown | None:
+        """People in ten who agree more than not, each group a row of ten."""
+        one, say = self.outcomes[code], self.say
+        last = [cell for cell in one["cells"] if cell["wave"] == one["waves"][-1] and not cell["hidden"]]
+        if not last or one["measure"] != "points" or one["kind"] != "scale":
+            return None
+        groups = tuple(InTen(say(cell["group"]), LOOKS[cell["look"]], self._ten(cell)) for cell in last)
+        said = [
+            say(N_("%(group)s, %(ten)s in 10")) % {"group": say(cell["group"]), "ten": cell["in_ten"][0]}
+            for cell in last if cell["in_ten"]
+        ]  # fmt: skip
+        name = say(one["label"])
+        finding = say(N_("People who agree more than not with “%(name)s”, %(when)s")) % {
+            "name": _lower(name), "when": say(one["when"]),
+        }  # fmt: skip
+        finding += f": {'; '.join(said)}." if said else "."
+        what = say(N_("agree more than not with “%(name)s”")) % {"name": _lower(name)}
+        title = f"{name}: {say(IN_TEN)}"
+        return Shown(f"{code}-people", finding, Tens(title, groups, what), one.get("as_of"))
+
+    def shares(self, group: str, name: str, title: str) -> Shown | None:
+        """Every share of one section, in people of 100, each group a bar."""
+        say = self.say
+        found = [
+            (code, self.outcomes[code]) for code in (one.code for one in self.of(group))
+            if self.outcomes[code]["kind"] == "share"
+        ]  # fmt: skip
+        lines = [(say(one["label"]), self._cells(one), one.get("as_of")) for _, one in found]
+        for _, one in found:
+            lines += [(say(REPLIES.get(item, item)), cells, None) for item, cells in one.get("each", {}).items()]
+        return self._pairs(name, title, lines)
+
+    def fidelity(self) -> Shown | None:
+        """The twelve criteria, each group a bar."""
+        found = parts(self.content, "fidelity")
+        cells = found[0][1]["cells"] if found else []
+        if not cells:
+            return None
+        say = self.say
+        pairs = tuple(
+            Pair(say(label), tuple(Plain(cell["criteria"][place]) for cell in cells))
+            for place, label in enumerate(CRITERIA)
+        )
+        groups = tuple((say(cell["group"]), LOOKS[cell["look"]]) for cell in cells)
+        unit = say(N_("points out of 100"))
+        figure = Pairs(say(N_("How far each criterion was met, 0 to 100")), groups, pairs, unit)
+        finding = say(
+            N_(
+                "How far reviews met each criterion of the appreciative way, in both groups: the mean of who led and who watched."
+            )
+        )
+        return Shown("fidelity-criteria", finding, figure, found[0][1].get("as_of"))
+
+    def scored(self) -> list[tuple[str, tuple[str, ...]]]:
+        """Who scored fidelity: (what, a number a group), for a table."""
+        cells = [cell for _, one in parts(self.content, "fidelity") for cell in one["cells"]]
+        rows = {
+            N_("Fidelity as those who led the review scored it"): "facilitator",
+            N_("Fidelity as those who watched it scored it"): "observer",
+            N_("Reviews scored (to the nearest five)"): "reviews",
+            N_("Reviews scored by both"): "double",
+        }
+        return [
+            (self.say(name), tuple("–" if cell[key] is None else number(cell[key], 0) for cell in cells))
+            for name, key in rows.items()
+            if cells
+        ]
+
+    def processes(self) -> list[Finding]:
+        return self.of("process")
+
+    def groups(self) -> list[str]:
+        """The labels at the head of a table by group."""
+        return [self.say(label) for label in self.content["arms"]] or [self.say(TOGETHER)]
+
+    def figures(self) -> dict[str, Shown]:
+        """Every figure of the release by its name."""
+        found = [self.recruitment(), self.response(), self.differences(), self.fidelity()]
+        for code, one in self.outcomes.items():
+            if one["kind"] == "scale":
+                found += [self.means(code), self.people(code)]
+        found += [self.shares(group, f"{group}-shares", group) for group in ("parents", "hard")]
+        return {one.name: one for one in found if one is not None}
+
+    def _finding(self, code: str, one: Part) -> Finding:
+        verdict, mark, sentence = self._told(one)
+        last = [cell for cell in one["cells"] if cell["wave"] == one["waves"][-1]]
+        numbers = tuple("" if cell["hidden"] else number(cell["mean"], 1) for cell in last)
+        return Finding(
+            code, self.say(one["label"]), one["primary"], _group(one), verdict, self.say(mark), sentence,
+            self.say(_why_not(one["why_not"])) if one["why_not"] else "", numbers, one.get("as_of"),
+        )  # fmt: skip
+
+    def _told(self, one: Part) -> tuple[str, str, str]:
+        """(verdict, mark, sentence) of one outcome."""
+        comparison, say, name = one["comparison"], self.say, self.say(one["label"])
+        hidden = (wording.SUPPRESSED, say(wording.SUPPRESSED_SENTENCE) % {"name": name})
+        if one["groups"] == "hidden" or not one["cells"] or all(cell["hidden"] for cell in one["cells"]):
+            return ("suppressed", *hidden)
+        if comparison is None:
+            return "pooled", TOGETHER, self._pooled(one)
+        if comparison["hidden"]:
+            return ("suppressed", *hidden)
+        if "not_estimable" in comparison:
+            said = say(N_("%(name)s: the groups cannot be compared. %(reason)s"))
+            return "not_compared", NOT_COMPARED, said % {"name": name, "reason": _whole(comparison["not_estimable"])}
+        treatment, control = one["arms"]
+        told = Told(
+            one["label"], treatment, control, one["measure"], one["when"], comparison["estimate"], comparison["low"],
+            comparison["high"], one["smallest_worthwhile"], one["higher_is_better"] is None,
+            self.content["design"] != "nonrandomised",
+        )  # fmt: skip
+        said = wording.sentence(comparison["verdict"], told, say)
+        if comparison.get("people"):
+            rests = (
+                N_("From about %(people)s reviews.")
+                if one["kind"] == "process"
+                else N_("From about %(people)s people.")
+            )
+            said += " " + say(rests) % {"people": comparison["people"]}
+        return comparison["verdict"], wording.WORDS[comparison["verdict"]].mark, said
+
+    def _pooled(self, one: Part) -> str:
+        say, last = self.say, one["cells"][-1]
+        parts_of = {
+            "name": say(one["label"]), "when": say(one["when"]) if one["when"] else "", "unit": say(wording.UNITS[one["measure"]]),
+            "mean": "" if last["hidden"] else number(last["mean"], 1),
+        }  # fmt: skip
+        if last["hidden"]:
+            said = say(N_("%(name)s: too few people have answered %(when)s for a number to be shown.")) % parts_of
+        elif one["measure"] == "times":
+            said = say(N_("%(name)s: %(mean)s days on average, both groups together.")) % parts_of
+        else:
+            said = say(N_("%(name)s: %(mean)s %(unit)s on average %(when)s, both groups together.")) % parts_of
+        if self.content["by_arm"]:
+            said += " " + say(N_("Too few have answered in each group for them to be shown apart."))
+        return said.replace(" ,", ",").replace("  ", " ")
+
+    def _pairs(self, name: str, title: str, lines: list[tuple[str, list[Part], int | None]]) -> Shown | None:
+        """Lines of shares as a figure, a bar a group; None where none may be shown."""
+        say = self.say
+        groups = {
+            cell["group"]: LOOKS[cell["look"]] for _, cells, _ in lines for cell in cells if not cell.get("hidden")
+        }
+        if not groups:
+            return None
+        pairs = []
+        for label, cells, _ in lines:
+            by_group = {cell["group"]: cell for cell in cells if not cell.get("hidden")}
+            values: list[Estimate | Plain | Missing] = []
+            for group in groups:
+                cell = by_group.get(group)
+                if cell is None:
+                    values.append(Missing(say(HIDDEN)))
+                elif cell.get("low") is None:
+                    values.append(Plain(cell["mean"] if "mean" in cell else cell["percent"]))
+                else:
+                    values.append(Estimate(cell["mean"], cell["low"], cell["high"]))
+            pairs.append(Pair(label, tuple(values)))
+        order = sorted(groups.items(), key=lambda pair: (pair[1] is not TREATMENT, pair[1] is not CONTROL))
+        places = [list(groups).index(label) for label, _ in order]
+        pairs = [Pair(one.label, tuple(one.values[place] for place in places)) for one in pairs]
+        figure = Pairs(title, tuple((say(label), look) for label, look in order), tuple(pairs),
+                       say(N_("people in 100")))  # fmt: skip
+        return Shown(name, title, figure, min((as_of for _, _, as_of in lines if as_of), default=None))
+
+    def _cells(self, one: Part) -> list[Part]:
+        return [cell for cell in one["cells"] if cell["wave"] == one["waves"][-1]]
+
+    def _mean(self, cell: Part) -> Value:
+        if cell["hidden"]:
+            return Missing(self.say(HIDDEN))
+        return Estimate(cell["mean"], cell["low"], cell["high"])
+
+    def _ten(self, cell: Part) -> Value:
+        return Estimate(*cell["in_ten"]) if cell["in_ten"] else Missing(self.say(HIDDEN))
+
+    def _difference(self, comparison: Part) -> Value:
+        if comparison["hidden"]:
+            return Missing(self.say(HIDDEN))
+        if "not_estimable" in comparison:
+            return Missing(comparison["not_estimable"])
+        return Estimate(comparison["estimate"], comparison["low"], comparison["high"])
 
 
-def _rests_on(comparison: Part) -> str:
-    """How many people a comparison rests on so far, as rounded for the release."""
-    return f"So far, from about {comparison['people']} people." if comparison.get("people") else ""
-
-
-def _pooled_sentence(one: Part, content: Part) -> str:
-    last = one["cells"][-1]
-    if last["hidden"]:
-        return f"{one['label']}: too few people have answered {one['when']} for a number to be shown."
-    said = f"{one['label']}: {_number(last['mean'])} {one['unit']} on average {one['when']}, both groups together."
-    if content["by_arm"]:
-        said += " Too few have answered in each group for them to be shown apart."
-    return said
-
-
-def _profile(code: str, one: Part) -> Shown:
-    series = []
-    for label, look in dict.fromkeys((cell["group"], cell["look"]) for cell in one["cells"]):
-        mine = [cell for cell in one["cells"] if cell["group"] == label]
-        series.append(Series(label, LOOKS[look], tuple(_mean(cell) for cell in mine)))
-    last = [cell for cell in one["cells"] if cell["wave"] == one["waves"][-1] and not cell["hidden"]]
-    said = _listed([f"{_number(cell['mean'])} in the {cell['group']} group" for cell in last])
-    if one["groups"] != "arms":
-        said = _listed([_number(cell["mean"]) for cell in last]) + " for both groups together" if last else ""
-    finding = f"On average {one['when']}: {said}, in {one['unit']}." if last else f"{one['label']} over time."
-    low, high = one["range"]
-    figure = means_of(f"{one['label']}: mean of each group", tuple(one["waves"]), series, one["unit"], (low, high))
-    return Shown(f"{code}-means", finding, figure, one.get("as_of"))
-
-
-def _tens(code: str, one: Part) -> list[Shown]:
-    last = [cell for cell in one["cells"] if cell["wave"] == one["waves"][-1] and not cell["hidden"]]
-    if not last or one["unit"] != "points out of 100":
-        return []
-    groups = tuple(InTen(cell["group"], LOOKS[cell["look"]], _ten(cell)) for cell in last)
-    said = [f"{cell['in_ten'][0]} in 10 in the {cell['group']} group" for cell in last if cell["in_ten"]]
-    if one["groups"] != "arms":
-        said = [f"{cell['in_ten'][0]} in 10" for cell in last if cell["in_ten"]]
-    what = f"agree more than not with {one['label'].lower()}"
-    finding = (
-        f"People who agree more than not, {one['when']}: {_listed(said)}."
-        if said
-        else "People who agree more than not."
+def _why_not(reason: str) -> str:
+    """Why no change is drawn, in a sentence that there is in every language."""
+    known = N_(
+        "Some sites knew their group when these first answers were given, so they cannot serve as a starting point: the groups "
+        "are compared after the review alone."
     )
-    return [Shown(f"{code}-people", finding, Tens(f"{one['label']}: people in ten", groups, what), one.get("as_of"))]
+    other = N_(
+        "The questions ask about something else before the review than after it, so no change is drawn: the groups are "
+        "compared after the review alone."
+    )
+    return known if reason == known else other
 
 
-def _mean(cell: Part) -> Value:
-    return Missing(HIDDEN) if cell["hidden"] else Estimate(cell["mean"], cell["low"], cell["high"])
+def _group(one: Part) -> str:
+    """The section of the page an outcome is told in. Candour and every harm stand among the hard truths."""
+    if one["primary"]:
+        return "decides"
+    if one["kind"] == "process":
+        return "process"
+    if one["scale"] == "CAN" or (one["kind"] == "share" and one["higher_is_better"] is False):
+        return "hard"
+    if one["scale"] in {"BLR", "MOR"}:
+        return {"BLR": "blame", "MOR": "morale"}[one["scale"]]
+    return "parents" if one["roles"] == ["parent"] else "others"
 
 
-def _ten(cell: Part) -> Value:
-    return Estimate(*cell["in_ten"]) if cell["in_ten"] else Missing(HIDDEN)
+def _looks(one: Part) -> str:
+    """A difference that is good is drawn as the treatment's, one that is bad as the control's, others plainly."""
+    verdict = one["comparison"].get("verdict")
+    return {"benefit": "treatment", "harm": "control"}.get(verdict, "pooled")
 
 
-def _difference(comparison: Part) -> Value:
-    if comparison["hidden"]:
-        return Missing(HIDDEN)
-    if "not_estimable" in comparison:
-        return Missing(comparison["not_estimable"])
-    return Estimate(comparison["estimate"], comparison["low"], comparison["high"])
+def _band(ends: tuple[float, float | None], say: Callable[[str], str]) -> str:
+    low, high = ends
+    if high is None:
+        return say(N_("more than %(low)s")) % {"low": f"{low:g}"}
+    if low == 0:
+        return say(N_("at most %(high)s")) % {"high": f"{high:g}"}
+    return say(N_("%(low)s to %(high)s")) % {"low": f"{low:g}", "high": f"{high:g}"}
 
 
 def _as_of(found: list[tuple[str, Part]]) -> int | None:
@@ -226,9 +632,16 @@ def _as_of(found: list[tuple[str, Part]]) -> int | None:
     return min((one["as_of"] for _, one in found if "as_of" in one), default=None)
 
 
-def _number(value: float) -> str:
-    return f"{value:g}".replace("-", "−")
+def _lower(text: str) -> str:
+    return text[:1].lower() + text[1:]
 
 
-def _listed(words: list[str]) -> str:
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}" if words else ""
+def _whole(reason: str) -> str:
+    """A reason as a whole sentence."""
+    return f"{reason[:1].upper()}{reason[1:]}{'' if reason.endswith('.') else '.'}"
+
+
+def _listed(words: list[str], say: Say) -> str:
+    if len(words) < 2:
+        return words[0] if words else ""
+    return f"{', '.join(words[:-1])} {say(AND)} {words[-1]}"

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 from analysis.compare import WEIGHTS, Comparison, MethodResult, Variance
 from analysis.resampling.randomisation import RandomisationTest
+from analysis.resampling.wild_bootstrap import WildBootstrap
 from analysis.results import Effect, Interval, NotEstimable, Ratio
 
 NAMES = {
@@ -16,7 +17,7 @@ NAMES = {
     "cr3": "least squares, CR3",
     "wild_bootstrap": "wild cluster bootstrap",
     "gee": "generalised estimating equations",
-    "win_probability": "win probability",
+    "win_probability": "win probability (0.5: no difference)",
     "randomisation": "randomisation test",
     "did": "difference-in-differences, CR2",
     "clda": "constrained longitudinal model",
@@ -61,8 +62,8 @@ def _primary(result: Comparison) -> Iterable[str]:
     deciding = result.primary_result
     if isinstance(deciding, Effect):
         yield (
-            f"  difference {_number(deciding.estimate)}, {_percent(result.level)} interval {_interval(deciding.ci)}, "
-            f"t({deciding.df:.4g}) = {deciding.statistic:.3f}, p {_p(deciding.p)}"
+            f"  difference {number(deciding.estimate)}, {_percent(result.level)} interval {interval(deciding.ci)}, "
+            f"t({deciding.df:.4g}) = {deciding.statistic:.3f}, p {p_value(deciding.p)}"
         )
     elif isinstance(deciding, NotEstimable):
         yield from _wrapped(f"not estimable: {deciding.reason}", "  ")
@@ -78,14 +79,25 @@ def _table(result: Comparison) -> Iterable[str]:
         match value:
             case Effect():
                 yield (
-                    f"{title:38}{_number(value.estimate):>11}{_number(value.se):>9}{value.df:>7.4g}"
-                    f"{value.statistic:>8.3f}{_p(value.p):>9}  {_interval(value.ci)}"
+                    f"{title:38}{number(value.estimate):>11}{number(value.se):>9}{value.df:>7.4g}"
+                    f"{value.statistic:>8.3f}{p_value(value.p):>9}  {interval(value.ci)}"
+                )
+            case WildBootstrap():
+                yield (
+                    f"{title:38}{number(value.estimate):>11}{number(value.se):>9}{'':>7}"
+                    f"{value.statistic:>8.3f}{p_value(value.p):>9}  {interval(value.ci)}"
                 )
             case RandomisationTest():
                 yield (
-                    f"{title:38}{_number(value.estimate):>11}{'':>9}{'':>7}{'':>8}{_p(value.p):>9}"
-                    f"  {_interval(value.ci)}"
+                    f"{title:38}{number(value.estimate):>11}{'':>9}{'':>7}{'':>8}{p_value(value.p):>9}"
+                    f"  {interval(value.ci)}"
                 )
+                if value.studentised is not None:
+                    beside = value.studentised
+                    yield (
+                        f"{'    studentised':38}{number(beside.estimate):>11}{'':>24}{p_value(beside.p):>9}"
+                        f"  {interval(beside.ci)}"
+                    )
             case NotEstimable():
                 missing.append(f"{NAMES[name]}: {value.reason}")
     yield "  * primary"
@@ -99,10 +111,10 @@ def _table(result: Comparison) -> Iterable[str]:
 def _spread(result: Comparison) -> Iterable[str]:
     variance = result.variance
     if isinstance(variance, Variance):
-        review = "" if variance.review is None else f"review {_number(variance.review)}, "
+        review = "" if variance.review is None else f"review {number(variance.review)}, "
         zero = f" (estimated as zero: {', '.join(variance.boundary)})" if variance.boundary else ""
         yield (
-            f"Variance  site {_number(variance.site)}, {review}residual {_number(variance.residual)}{zero}; "
+            f"Variance  site {number(variance.site)}, {review}residual {number(variance.residual)}{zero}; "
             f"REML log-likelihood {variance.reml_loglik:.5f}"
         )
     for title, ratios in (("ICC", result.icc), ("ICC without baseline", result.icc_without_baseline)):
@@ -120,9 +132,13 @@ def _notes(result: Comparison) -> Iterable[str]:
             continue
         if isinstance(value, RandomisationTest):
             kind = "all" if value.exact else "a random draw"
-            yield f"{NAMES[name]}: p over {kind} of {value.allocations:,} allocations" + (
+            count = "the scheme's" if value.allocations is None else f"{value.allocations:,}"
+            yield f"{NAMES[name]}: p over {kind} of {count} allocations" + (
                 f"; {_joined(value)}" if value.warnings else ""
             )
+        elif isinstance(value, WildBootstrap):
+            kind = f"all {value.draws:,} sign changes" if value.exact else f"{value.draws:,} drawn weights"
+            yield f"{NAMES[name]}: p over {kind}" + (f"; {_joined(value)}" if value.warnings else "")
         elif value.warnings:
             yield f"{NAMES[name]}: {_joined(value)}"
     weights: dict[str, list[str]] = {}
@@ -141,11 +157,11 @@ def _wrapped(text: str, prefix: str) -> list[str]:
     return textwrap.wrap(text, _WIDTH, initial_indent=prefix, subsequent_indent=" " * len(prefix))
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
     return f"{value:.4g}" if value and abs(value) < 0.001 else f"{value:.4f}" if abs(value) < 1000 else f"{value:.6g}"
 
 
-def _p(value: float) -> str:
+def p_value(value: float) -> str:
     return "< 0.0001" if value < 0.0001 else f"{value:.4f}"
 
 
@@ -153,10 +169,10 @@ def _percent(level: float) -> str:
     return f"{100 * level:.4g} %"
 
 
-def _interval(ci: Interval) -> str:
-    low, high = ("none" if bound is None else _number(bound) for bound in ci)
+def interval(ci: Interval) -> str:
+    low, high = ("none" if bound is None else number(bound) for bound in ci)
     return f"{low} to {high}"
 
 
 def _ratio(ratio: Ratio) -> str:
-    return f"{_number(ratio.value)} ({_interval(ratio.ci)})"
+    return f"{number(ratio.value)} ({interval(ratio.ci)})"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -16,6 +17,25 @@ FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', sans-serif"
 # on a telephone as on a desk, and nothing is ever squeezed.
 LONGEST = 36  # letters of a label on one line of a narrow telephone
 EDGE = 5.5  # % of the width kept free at either end of an axis
+
+
+# The figures' own few words ("to", "not shown") in the language of the page that is being drawn; `draw` sets it.
+_spoken: ContextVar[Callable[[str], str] | None] = ContextVar("spoken", default=None)
+
+
+def say(text: str) -> str:
+    """A word of the figures' own, in the language being drawn: English unless `draw` was told otherwise."""
+    speak = _spoken.get()
+    return text if speak is None else speak(text)
+
+
+def speaking(speak: Callable[[str], str], work: Callable[[], Drawn]) -> Drawn:
+    """Draw with words in another language."""
+    token = _spoken.set(speak)
+    try:
+        return work()
+    finally:
+        _spoken.reset(token)
 
 
 @dataclass(frozen=True)
@@ -92,7 +112,8 @@ def number(value: float, decimals: int = 0) -> str:
 
 
 def interval(value: Estimate, decimals: int = 0) -> str:
-    return f"{number(value.value, decimals)} ({number(value.low, decimals)} to {number(value.high, decimals)})"
+    low, high = number(value.low, decimals), number(value.high, decimals)
+    return f"{number(value.value, decimals)} ({low} {say('to')} {high})"
 
 
 def across(value: float, low: float, high: float) -> str:

@@ -31,6 +31,7 @@ from evalapp.figures.drawing import (
     note,
     patterns,
     px,
+    say,
     short,
     tag,
     ticks_across,
@@ -185,9 +186,12 @@ class Forest:
                 rows.append((row.label, row.value.value, row.value.low, row.value.high, None))
             else:
                 rows.append((row.label, None, None, None, row.value.reason))
-        return Table(
-            ("Row", self.unit.capitalize(), "Interval from", "Interval to", "Why there is no number"), tuple(rows)
+        head = (
+            say("Row"),
+            self.unit.capitalize(),
+            *map(say, ("Interval from", "Interval to", "Why there is no number")),
         )
+        return Table(head, tuple(rows))
 
     def span(self) -> tuple[float, float]:
         """The axis: as given, or the shortest around 0 that holds every interval."""
@@ -219,7 +223,7 @@ class Forest:
             else f"{row.label}: {row.value.reason}"
             for row in self.rows
         ]
-        return f"Estimates with 95 % intervals, {self.unit}. " + "; ".join(shown) + "."
+        return f"{say('Estimates with 95 per cent intervals')}, {self.unit}. " + "; ".join(shown) + "."
 
     def _row(self, row: Row, top: float, low: float, high: float) -> Markup:
         weight = 700 if row.overall else 400

@@ -28,6 +28,7 @@ from evalapp.figures.drawing import (
     number,
     percent,
     px,
+    say,
     tag,
     words,
 )
@@ -107,7 +108,8 @@ class Profile:
                     rows.append((one.label, wave, value.value, value.low, value.high, None))
                 else:
                     rows.append((one.label, wave, None, None, None, value.reason))
-        return Table(("Group", "When", "Mean", "Interval from", "Interval to", "Why there is no number"), tuple(rows))
+        head = ("Group", "When", "Mean", "Interval from", "Interval to", "Why there is no number")
+        return Table(tuple(say(one) for one in head), tuple(rows))
 
     def _described(self) -> str:
         shown = [
@@ -116,7 +118,7 @@ class Profile:
             for wave, value in zip(self.waves, one.values, strict=True)
             if isinstance(value, Estimate)
         ]
-        return f"Means with 95 % intervals, {self.unit}. " + "; ".join(shown) + "."
+        return f"{say('Means with 95 per cent intervals')}, {self.unit}. " + "; ".join(shown) + "."
 
     def _middle(self, index: int) -> float:
         edge = 50.0 if len(self.waves) == 1 else 18.0
@@ -172,7 +174,9 @@ class Profile:
         for place, value in enumerate(one.values):
             if isinstance(value, Missing):
                 y = top + PLOT - 14 - 18 * index
-                parts.append(at(percent(self._middle(place)), _halo("not shown", "0", y, one.look.colour, size=13)))
+                parts.append(
+                    at(percent(self._middle(place)), _halo(say("not shown"), "0", y, one.look.colour, size=13))
+                )
                 continue
             high, low, y = (self._y(v, top) for v in (value.high, value.low, value.value))
             bar = {"stroke": one.look.colour, "stroke_width": 2}

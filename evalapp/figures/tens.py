@@ -21,6 +21,7 @@ from evalapp.figures.drawing import (
     interval,
     layout,
     px,
+    say,
     tag,
     words,
 )
@@ -69,12 +70,12 @@ class Tens:
                             "color": group.look.colour,
                             "pattern": {"shape": {"solid": "", "stripes": "/", "dots": "."}[group.look.pattern]},
                         },
-                        "text": [f"{group.label}: {interval(value)} in 10"],
+                        "text": [f"{group.label}: {interval(value)} {say('in 10')}"],
                         "textposition": "none",
                         "hoverinfo": "text",
                     }
                 )
-        across = axis(range=[0, 10.5], tickvals=[0, 2, 4, 6, 8, 10], title="people in 10")
+        across = axis(range=[0, 10.5], tickvals=[0, 2, 4, 6, 8, 10], title=say("people in 10"))
         up = axis(autorange="reversed", showgrid=False)
         return {"data": traces, "layout": layout(ROW * len(self.groups), xaxis=across, yaxis=up, showlegend=False)}
 
@@ -85,16 +86,17 @@ class Tens:
                 rows.append((group.label, group.value.value, group.value.low, group.value.high, None))
             else:
                 rows.append((group.label, None, None, None, group.value.reason))
-        return Table(("Group", "People in 10", "Interval from", "Interval to", "Why there is no number"), tuple(rows))
+        head = ("Group", "People in 10", "Interval from", "Interval to", "Why there is no number")
+        return Table(tuple(say(one) for one in head), tuple(rows))
 
     def _described(self) -> str:
         said = [
-            f"{group.label}: {interval(group.value)} in 10"
+            f"{group.label}: {interval(group.value)} {say('in 10')}"
             if isinstance(group.value, Estimate)
             else f"{group.label}: {group.value.reason}"
             for group in self.groups
         ]
-        return f"People in ten who {self.what}. " + "; ".join(said) + "."
+        return f"{say('People in ten who')} {self.what}. " + "; ".join(said) + "."
 
     def _row(self, group: InTen, top: float) -> Markup:
         label = words(group.label, "0", top + 16, font_weight=600)
@@ -102,7 +104,7 @@ class Tens:
             return label + words(group.value.reason, "0", top + 40, fill=SOFT, font_size=13)
         value = group.value
         said = words(
-            f"{px(value.value)} in 10",
+            f"{px(value.value)} {say('in 10')}",
             px(10 * STEP),
             top + 16,
             text_anchor="end",

@@ -11,6 +11,8 @@ from analysis.disclosure import (
     Total,
     may_follow,
     may_show,
+    may_show_sites,
+    merged_share,
     protect,
     recover,
     rounded,
@@ -40,6 +42,28 @@ def test_a_mean_needs_ten_people_of_three_reviews_none_of_which_is_more_than_hal
     people_by_review: dict[str, int], shown: bool, why: str
 ) -> None:
     assert may_show(people_by_review, RULES) is shown, why
+
+
+@pytest.mark.parametrize(
+    ("reviews_by_site", "shown", "why"),
+    [
+        ({}, False, "no review"),
+        ({"a": 3, "b": 3, "c": 3}, False, "nine reviews"),
+        ({"a": 4, "b": 3, "c": 3}, True, "ten reviews of three sites"),
+        ({"a": 5, "b": 5}, False, "two sites"),
+        ({"a": 5, "b": 5, "c": 0}, False, "a site without a review is no third site"),
+        ({"a": 8, "b": 2, "c": 2}, False, "one site is more than half"),
+    ],
+)
+def test_a_number_about_reviews_needs_ten_of_them_from_three_sites(
+    reviews_by_site: dict[str, int], shown: bool, why: str
+) -> None:
+    assert may_show_sites(reviews_by_site, RULES) is shown, why
+
+
+@pytest.mark.parametrize(("percent", "said"), [(0, 5), (4.9, 5), (5, 5), (6.4, 6), (95, 95), (96, 95), (100, 95)])
+def test_none_and_nearly_none_of_the_reviews_are_one_class(percent: float, said: int) -> None:
+    assert merged_share(percent, RULES) == said
 
 
 @pytest.mark.parametrize(("count", "shown"), [(0, None), (1, None), (9, None), (10, 10), (12, 10), (13, 15), (98, 100)])

@@ -25,6 +25,21 @@ def outcome(**changes: Any) -> dict[str, Any]:
     return {**usual, **changes}
 
 
+def share(**changes: Any) -> dict[str, Any]:
+    usual = {
+        "code": "hurt", "label": "Hurt", "kind": "share", "items": ["HARM1"], "reply": "agree", "wave": "after",
+        "roles": ["parent"], "higher_is_better": False,
+    }  # fmt: skip
+    return {**usual, **changes}
+
+
+def process(**changes: Any) -> dict[str, Any]:
+    usual = {
+        "code": "days", "label": "Days", "kind": "process", "scale": "days_to_report", "wave": "after", "higher_is_better": False,
+    }  # fmt: skip
+    return {**usual, **changes}
+
+
 def plan(**changes: Any) -> dict[str, Any]:
     usual = {"design": "randomised", "planned_sites": 20, "outcomes": [outcome()]}
     return {**usual, **changes}
@@ -35,6 +50,17 @@ def test_a_plan_reads_back_as_it_was_written() -> None:
     assert Plan.from_dict(read.to_dict()) == read
     assert read.primary.code == "BLG"
     assert (read.alpha, read.level, read.seed) == (0.05, 0.95, 1)
+
+
+def test_a_plan_of_every_kind_reads_back_as_it_was_written() -> None:
+    read = Plan.from_dict(plan(outcomes=[outcome(), share(), process(higher_is_better=None)]))
+    assert Plan.from_dict(read.to_dict()) == read
+    assert [one.kind for one in read.outcomes] == ["scale", "share", "process"]
+    assert [(one.minimum, one.maximum) for one in read.outcomes[1:]] == [(0, 100), (0, 8.5)]
+
+
+def test_an_outcome_written_before_there_were_kinds_is_a_scale() -> None:
+    assert Plan.from_dict(plan()).outcomes[0].kind == "scale"
 
 
 def test_a_plan_need_not_foresee_a_number_of_sites() -> None:
@@ -67,6 +93,18 @@ def test_a_plan_need_not_foresee_a_number_of_sites() -> None:
         (plan(outcomes=[outcome(baseline_wave="month3")]), "outcomes[0].baseline_wave"),
         (plan(outcomes=[outcome(smallest_worthwhile=-8)]), "outcomes[0].smallest_worthwhile"),
         (plan(outcomes=[{k: v for k, v in outcome().items() if k != "wave"}]), "outcomes[0].wave"),
+        (plan(outcomes=[{k: v for k, v in outcome().items() if k != "minimum"}]), "outcomes[0].minimum"),
+        (plan(outcomes=[outcome(kind="rumour")]), "outcomes[0].kind"),
+        (plan(outcomes=[outcome(items=["BLG1"])]), "outcomes[0].items"),
+        (plan(outcomes=[outcome(higher_is_better=None)]), "outcomes[0].higher_is_better"),
+        (plan(outcomes=[outcome(), share(items=[])]), "outcomes[1].items"),
+        (plan(outcomes=[outcome(), share(items=[1])]), "outcomes[1].items"),
+        (plan(outcomes=[outcome(), share(reply="maybe")]), "outcomes[1].reply"),
+        (plan(outcomes=[outcome(), share(baseline_wave="before")]), "outcomes[1].baseline_wave"),
+        (plan(outcomes=[outcome(), share(maximum=5)]), "outcomes[1].maximum"),
+        (plan(outcomes=[share(primary=True)]), "outcomes[0].primary"),
+        (plan(outcomes=[outcome(), process(scale="weather")]), "outcomes[1].scale"),
+        (plan(outcomes=[outcome(), process(roles=["parent"])]), "outcomes[1].roles"),
     ],
 )
 def test_a_wrong_plan_is_refused_by_the_name_of_its_key(values: dict[str, Any], key: str) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.resampling.allocations import Scheme, drawn_sums, every_sum, scheme, smallest_p
+from analysis.resampling.allocations import Stratified, scheme
 from analysis.resampling.meet_in_the_middle import tail_counts
 from analysis.resampling.randomisation import RandomisationTest, randomisation_test
 from analysis.results import Floats, NotEstimable
@@ -129,11 +129,11 @@ def test_strata_and_pairs_only_swap_within_themselves() -> None:
 
 
 def test_the_smallest_p_is_known_before_there_are_answers() -> None:
-    assert smallest_p(scheme(np.repeat([1.0, 0.0], 3))) == pytest.approx(0.1)
-    assert smallest_p(scheme(np.repeat([1.0, 0.0], 4))) == pytest.approx(2 / 70)
-    assert smallest_p(scheme(np.repeat([1.0, 0.0], [3, 5]))) == pytest.approx(1 / 56)
-    pairs = Scheme(tuple(np.array([2 * k, 2 * k + 1]) for k in range(6)), (1,) * 6)
-    assert smallest_p(pairs) == pytest.approx(2 / 2**6)
+    assert scheme(np.repeat([1.0, 0.0], 3)).smallest_p() == pytest.approx(0.1)
+    assert scheme(np.repeat([1.0, 0.0], 4)).smallest_p() == pytest.approx(2 / 70)
+    assert scheme(np.repeat([1.0, 0.0], [3, 5])).smallest_p() == pytest.approx(1 / 56)
+    pairs = Stratified(tuple(np.array([2 * k, 2 * k + 1]) for k in range(6)), (1,) * 6)
+    assert pairs.smallest_p() == pytest.approx(2 / 2**6)
 
 
 @pytest.mark.parametrize(("treated", "control"), [(6, 6), (4, 7)])
@@ -162,7 +162,7 @@ def test_forty_sites_are_counted_exactly_and_agree_with_a_draw() -> None:
     assert got.allocations == math.comb(40, 20)
     rng = np.random.default_rng(7)
     scores = (outcome - 0.4 * arm)[:, None] - (outcome - 0.4 * arm).mean()
-    drawn = np.abs(drawn_sums(scheme(arm), scores, 40_000, rng)[:, 0])
+    drawn = np.abs(scheme(arm).drawn_sums(scores, 40_000, rng)[:, 0])
     p = float((drawn >= abs(float(arm @ scores[:, 0]))).mean())
     assert got.p == pytest.approx(p, abs=5 * math.sqrt(p * (1 - p) / 40_000))  # five Monte Carlo standard errors
 
@@ -180,13 +180,13 @@ def test_a_drawn_p_is_never_zero_and_comes_again_from_its_seed() -> None:
 def test_every_allocation_is_enumerated_once() -> None:
     plan = scheme(np.array([1.0, 1, 0, 0, 0, 1]), np.array([0, 0, 0, 1, 1, 1]))
     powers = 2.0 ** np.arange(6)[:, None]
-    sums = every_sum(plan, powers)[:, 0]
+    sums = plan.every_sum(powers)[:, 0]
     assert len(set(sums.tolist())) == plan.count == len(sums) == 9
 
 
 def test_drawn_allocations_treat_each_site_equally_often() -> None:
     plan = scheme(np.array([1.0, 1, 0, 0, 0]))
-    draws = drawn_sums(plan, np.eye(5), 20_000, np.random.default_rng(3))
+    draws = plan.drawn_sums(np.eye(5), 20_000, np.random.default_rng(3))
     assert (draws.sum(axis=1) == 2).all()
     assert draws.mean(axis=0) == pytest.approx(np.full(5, 0.4), abs=5 * math.sqrt(0.24 / 20_000))
 

@@ -10,7 +10,12 @@ from playwright.sync_api import Page
 from tests.journeys.conftest import DESKTOP, PHONE, Demo, Opener
 
 pytestmark = pytest.mark.browser
-PAGES = ("/funder/demo", "/dashboard/demo/outcomes/blame", "/dashboard/demo/responses?by=site")
+PAGES = (
+    "/funder/demo",
+    "/dashboard/demo/outcomes/blame",
+    "/dashboard/demo/responses?by=site",
+    "/dashboard/demo/questions/practitioner/BLG",
+)
 TAKEN = "[...document.querySelectorAll('.chart-stage')].filter(e => e.checkVisibility()).every(e => e.classList.contains('live'))"
 
 

@@ -63,7 +63,9 @@ def trial(tmp_path: Path) -> Iterator[Trial]:
     made.engine.dispose()
 
 
-def persist(ask: Callable[[], Answer], stop: float = 40.0) -> Answer:
+def persist(
+    ask: Callable[[], Answer], stop: float = 240.0
+) -> Answer:  # a busy machine takes its time to start a server
     """Ask until an answer comes, as a person with a poor connection does."""
     ends = time.monotonic() + stop
     while True:

@@ -23,6 +23,9 @@ PAGES = {
     "evaluator": [
         "/staff/", "/staff/sites", "/dashboard/", "/dashboard/demo/", "/dashboard/demo/outcomes/blame",
         "/dashboard/demo/outcomes/affirmed", "/dashboard/demo/releases", *BOARD,
+        "/dashboard/demo/questions", "/dashboard/demo/questions/practitioner", "/dashboard/demo/questions/practitioner/BLG",
+        "/dashboard/demo/questions/practitioner/VAL?compare=yes", "/dashboard/demo/questions/practitioner/BLG/reliability",
+        "/dashboard/demo/questions/practitioner/items/COM5", "/dashboard/demo/missing", "/dashboard/demo/missing?by=site",
     ],
     "funder": ["/staff/", "/funder/demo"],
 }  # fmt: skip

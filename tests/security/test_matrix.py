@@ -84,6 +84,17 @@ GET  /dashboard/outcomes                               in   in   403  303  403  
 GET  /dashboard/<slug>/outcomes                        in   in   403  200  403  403  in   in
 GET  /dashboard/<slug>/outcomes/<code>                 in   in   403  200  403  403  in   in
 GET  /dashboard/<slug>/outcomes/<code>/<name>.csv      in   in   403  404  403  403  in   in
+GET  /dashboard/questions                              in   in   403  303  403  403  in   in
+GET  /dashboard/<slug>/questions                       in   in   403  200  403  403  in   in
+GET  /dashboard/<slug>/questions/<family>              in   in   403  200  403  403  in   in
+GET  /dashboard/<slug>/questions/<family>/<scale>      in   in   403  200  403  403  in   in
+GET  /dashboard/<slug>/questions/<family>/<scale>/<name>.csv in   in   403  404  403  403  in   in
+GET  /dashboard/<slug>/questions/<family>/<scale>/reliability in   in   403  200  403  403  in   in
+GET  /dashboard/<slug>/questions/<family>/items/<item> in   in   403  200  403  403  in   in
+GET  /dashboard/<slug>/questions/<family>/items/<item>/<name>.csv in   in   403  404  403  403  in   in
+GET  /dashboard/missing                                in   in   403  303  403  403  in   in
+GET  /dashboard/<slug>/missing                         in   in   403  200  403  403  in   in
+GET  /dashboard/<slug>/missing.csv                     in   in   403  200  403  403  in   in
 GET  /dashboard/releases                               in   in   403  303  403  403  in   in
 GET  /dashboard/<slug>/releases                        in   in   403  200  403  403  in   in
 POST /dashboard/<slug>/releases                        in   in   403  303  403  403  in   in

@@ -111,6 +111,9 @@ class World:
             "code": "blame",
             "name": "responses",
             "number": "1",
+            "family": "practitioner",
+            "scale": "BLG",
+            "item": "BLG1",
         }
 
 

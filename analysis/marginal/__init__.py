@@ -1,0 +1,1 @@
+"""Population-averaged effects: estimating equations, standardised risks, and whom each estimate weighs how."""

@@ -1,0 +1,52 @@
+"""A plan's report as text for a person: what was asked, what was found, and how each answer is tagged."""
+
+import textwrap
+from collections.abc import Iterable
+
+from analysis.compare import Comparison
+from analysis.report.document import StatisticalAnalysisPlan
+from analysis.report.run import Entry, Report
+from analysis.results import NotEstimable
+from evalapp.exchange.comparison import NAMES, interval, number, p_value
+
+_WIDTH = 98
+
+
+def in_words(plan: StatisticalAnalysisPlan, report: Report) -> str:
+    """The whole report, for a terminal 100 characters wide."""
+    locked = f"locked on {report.locked_at}" if report.locked_at else "not locked: everything here is exploratory"
+    lines = [report.title, *_wrapped(plan.estimand), f"Plan {report.plan_sha256[:12]}, {locked}", ""]
+    for outcome in plan.outcomes:
+        lines.append(f"{outcome.label} ({outcome.family})")
+        lines += _counts(report.comparisons[outcome.code])
+        lines.append(f"    {'':36}{'difference':>11}{'p':>10}  interval")
+        for one in report.entries:
+            if one.outcome == outcome.code:
+                lines += _line(one)
+        lines.append("")
+    if report.deviations:
+        lines += ["Not as planned", *(line for one in report.deviations for line in _wrapped(one, "  – ")), ""]
+    lines += [f"Data SHA-256 {report.data_sha256}", f"evalapp {report.version}, seed {report.seed}"]
+    return "\n".join(lines)
+
+
+def _counts(found: Comparison | NotEstimable) -> Iterable[str]:
+    if isinstance(found, NotEstimable):
+        return _wrapped(f"not compared: {found.reason}", "    ")
+    sites, people = found.counts.sites, found.counts.participants
+    return [f"    {sites[0]} and {sites[1]} sites, {people[0]} and {people[1]} people (treatment, control)"]
+
+
+def _line(one: Entry) -> Iterable[str]:
+    title = f"{'*' if one.part == 'decides' else ' '} {NAMES[one.method]}"
+    result = one.result
+    if isinstance(result, NotEstimable):
+        yield from _wrapped(f"{title}: not estimable: {result.reason}", "  ")
+    else:
+        yield f"  {title:38}{number(result.estimate):>11}{p_value(result.p):>10}  {interval(result.ci)}  [{one.tag}]"
+    if one.note:
+        yield from _wrapped(f"{one.tag}: {one.note}", "      ")
+
+
+def _wrapped(text: str, prefix: str = "") -> list[str]:
+    return textwrap.wrap(text, _WIDTH, initial_indent=prefix, subsequent_indent=" " * len(prefix))
