@@ -195,6 +195,13 @@ def results(
     return {name: table[name](workings) for name in methods}
 
 
+def adjustments(data: TrialData) -> list[tuple[str, Floats]]:
+    """What a comparison adjusts for, named (N,) columns: the baseline, the covariates, the strata or pairs."""
+    stratum = None if data.site_stratum is None else data.site_stratum[data.site]
+    baseline = [] if data.baseline is None else [("baseline", data.baseline)]
+    return [*baseline, *data.covariates, *stratum_columns(stratum)]
+
+
 class _Workings:
     """What several methods share, each computed once when first needed."""
 
@@ -206,10 +213,7 @@ class _Workings:
         self.data = data
         self.question = question
         self.randomised = question.design != "nonrandomised"
-        stratum = None if data.site_stratum is None else data.site_stratum[data.site]
-        self.covariates: list[tuple[str, Floats]] = [*data.covariates, *stratum_columns(stratum)]
-        if data.baseline is not None:
-            self.covariates.insert(0, ("baseline", data.baseline))
+        self.covariates = adjustments(data)
 
     @cached_property
     def warnings(self) -> tuple[str, ...]:

@@ -42,6 +42,10 @@ def _line(one: Entry) -> Iterable[str]:
     result = one.result
     if isinstance(result, NotEstimable):
         yield from _wrapped(f"{title}: not estimable: {result.reason}", "  ")
+    elif one.method == "win_probability":
+        # A chance, not points: its null is a half, so it does not stand in the column of differences.
+        said = f"θ = {number(result.estimate)} (0.5: no difference)"
+        yield f"  {f'{title}, {said}':49}{p_value(result.p):>10}  {interval(result.ci)}  [{one.tag}]"
     else:
         yield f"  {title:38}{number(result.estimate):>11}{p_value(result.p):>10}  {interval(result.ci)}  [{one.tag}]"
     if one.note:
