@@ -146,6 +146,16 @@ def compare(frame: pd.DataFrame, question: Question, data_sha256: str | None = N
     frame : one row a person (or person and wave), with the columns the question names; rows that lack a
     value are left out and counted. data_sha256 : of the file the table came from; without it the named
     columns are hashed. Raises BadData, in one line, where the table cannot answer the question.
+
+    >>> rng = np.random.default_rng(1)
+    >>> table = pd.DataFrame({"site": np.repeat(np.arange(8), 12)})
+    >>> table["arm"] = table.site % 2
+    >>> table["score"] = rng.normal(size=96) + 0.8 * table.arm
+    >>> found = compare(table, Question("score", "arm", "site", design="randomised", planned_sites=8))
+    >>> found.primary.method, round(found.methods["cluster_summary"].estimate, 3), found.methods["cluster_summary"].df
+    ('cluster_summary', 0.703, 6.0)
+    >>> found.methods["randomisation"].allocations, found.methods["clda"].reason
+    (70, 'longitudinal analysis needs a wave column')
     """
     data = read(frame, question)
     with one_thread():
