@@ -73,7 +73,8 @@ class Outcome:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], where: str = "outcome") -> "Outcome":
         """Read one outcome; BadData names the key that is missing, unknown or wrong."""
-        kind = values.get("kind", "scale") if isinstance(values, Mapping) else "scale"
+        given: object = values  # from a file, so it may be anything; what is no table is refused below
+        kind = given.get("kind", "scale") if isinstance(given, Mapping) else "scale"
         if kind not in KINDS:
             raise BadData(f'{where}.kind: "{kind}" is not a kind of outcome; choose from {", ".join(KINDS)}')
         optional = {"baseline_wave", "roles", "smallest_worthwhile", "primary", "kind", "items", "reply"}

@@ -374,6 +374,7 @@ def _cell(mean: WaveMean, ten: WaveMean | None, how: Measured, rules: Rules) -> 
     held = [None if one is None else min(max(one, least), most) for one in values]
     if how.outcome.kind != "process":
         held = [mean.mean, least if held[1] is None else held[1], most if held[2] is None else held[2]]
+    said: list[float | None]
     if how.measure == "reviews":
         said = [None if one is None else merged_share(one, rules) for one in held]
     elif how.measure == "times":

@@ -58,7 +58,7 @@ def contact_sheet(browser: Browser, server: Server, participants: list[dict[str,
             figures.append(
                 f'<figure><img src="data:image/png;base64,{image}" alt=""><figcaption>{name}, {language}</figcaption></figure>'
             )
-    sheet = browser.new_page(viewport={"width": 10 * 176, "height": 400})
+    sheet = browser.new_page(viewport={"width": 10 * 160, "height": 400})
     sheet.set_content(
         "<style>body{margin:4px;display:grid;grid-template-columns:repeat(10,1fr);gap:6px;font:9px sans-serif}"
         "figure{margin:0}img{width:100%;border:1px solid #999}</style>" + "".join(figures)

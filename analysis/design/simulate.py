@@ -5,21 +5,24 @@ processes share the work.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import numpy as np
+import pandas as pd
 from scipy.special import ndtri
 
 from analysis.compare import results
 from analysis.design.power import TrialDesign
 from analysis.errors import BadData
+from analysis.lmm.clda import clda
+from analysis.long_data import read_long
 from analysis.primary import choose_primary
 from analysis.question import Question
 from analysis.resampling.allocations import complete
 from analysis.resampling.randomisation import RandomisationTest
 from analysis.resampling.wild_bootstrap import WildBootstrap
-from analysis.results import Codes, Effect, Floats
+from analysis.results import Codes, Effect, Floats, NotEstimable
 from analysis.threads import one_thread
 from analysis.trial_data import Counts, TrialData
 
@@ -240,7 +243,8 @@ def simulate_methods(
     alpha: float = 0.05,
     jobs: int = 1,
 ) -> dict[str, Simulated]:
-    """Analyse simulated trials by methods of `compare` (`results` says which), as randomised, complete cases.
+    """Analyse simulated trials by methods of `compare` (`results` says which), as randomised: complete cases, or
+    everyone who answered before or after for "clda".
 
     jobs : processes that share the work.   The truth's effect is what an interval must hold: for answers in items it is
     known only where it is 0.
@@ -295,10 +299,14 @@ def _analysed(truth: Truth, methods: tuple[str, ...], numbers: range, seed: int,
     with one_thread():
         for row, number in zip(table, numbers, strict=True):
             rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=(number,))))
-            data = complete_cases(simulate(truth, rng))
+            people = simulate(truth, rng)
+            data = complete_cases(people)
             if data is None or float(np.ptp(data.outcome)) == 0.0:
                 continue
-            for place, result in zip(row, results(data, question, methods, quick=True).values(), strict=True):
+            found = results(data, question, tuple(name for name in methods if name != "clda"), quick=True)
+            if "clda" in methods:
+                found["clda"] = _both_waves(people, question)
+            for place, result in zip(row, (found[name] for name in methods), strict=True):
                 if isinstance(result, Effect | RandomisationTest | WildBootstrap):
                     low, high = result.ci
                     place[:] = (
@@ -308,6 +316,25 @@ def _analysed(truth: Truth, methods: tuple[str, ...], numbers: range, seed: int,
                         math.inf if high is None else high,
                     )
     return table
+
+
+def _both_waves(people: People, question: Question) -> Effect | NotEstimable:
+    """The constrained longitudinal model, of everyone who answered before or after."""
+    if people.baseline is None:
+        return NotEstimable("no wave before was drawn")
+    everyone = np.arange(len(people.outcome))
+    long = pd.DataFrame(
+        {
+            "outcome": np.concatenate((people.baseline, people.outcome)),
+            "wave": np.repeat([0, 1], len(everyone)),
+            "person": np.tile(everyone, 2),
+            "site": np.tile(people.site, 2),
+            "review": np.tile(people.review, 2),
+            "arm": np.tile(people.arm[people.site].astype(np.intp), 2),
+        }
+    )
+    asked = replace(question, baseline=None, wave="wave", participant="person")
+    return clda(read_long(long, asked, "1"), "randomised", question.level)
 
 
 def _summed(table: Floats, effect: float, alpha: float) -> Simulated:

@@ -87,7 +87,7 @@ def _figures(last: Release | None) -> dict[str, Shown]:
 
 def _charts(trial: Trial, language: str) -> Callable[[Shown], Chart]:
     """Draws a figure of the page, in its language."""
-    more = {} if language == "en" else {"language": language}
+    more: dict[str, Any] = {} if language == "en" else {"language": language}
 
     def drawn(one: Shown) -> Chart:
         link = url_for("dashboard.funder_csv", slug=trial.slug, name=one.name, **more)
@@ -108,8 +108,11 @@ def _language() -> str:
 
 def _switch(slug: str, language: str) -> list[tuple[str, str, str]]:
     """(code, name, address) of the languages the page can be read in besides this one."""
+    asked: dict[str, dict[str, Any]] = {
+        code: {} if code == "en" else {"language": code} for code in languages.LANGUAGES
+    }
     return [
-        (code, name, url_for("dashboard.funder", slug=slug, **({} if code == "en" else {"language": code})))
+        (code, name, url_for("dashboard.funder", slug=slug, **asked[code]))
         for code, name in languages.LANGUAGES.items()
         if code != language
     ]

@@ -12,7 +12,7 @@ from analysis.resampling.allocations import complete
 
 _WIDTH = 98
 # Simulated trials beyond which sharing them among processes is worth starting those.
-_SHARE_FROM = 2_000
+_SHARE_FROM = 5_000
 
 
 @dataclass(frozen=True)

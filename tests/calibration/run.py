@@ -23,6 +23,7 @@ NUMBERS = Path(__file__).parent / "numbers.json"
 
 METHODS = {
     "lmm_kenward_roger": "LMM, KR",
+    "clda": "cLDA, KR",
     "lmm_satterthwaite": "LMM, Satt.",
     "cluster_summary": "cluster summary",
     "site_cr2": "cluster summary, CR2",
@@ -75,7 +76,8 @@ CONDITIONS = (
     Condition("ceiling", "the same with 55 % of the answers in the highest category", {"answers": "ceiling"}),
     Condition(
         "missing waves",
-        "Likert; 25 % lost after, more of those who were low before, and 15 % without a baseline; complete cases",
+        "Likert; 25 % lost after, more of those who were low before, and 15 % without a baseline; complete cases, but for "
+        "cLDA, which takes everyone who answered before or after",
         {"answers": "likert", "leaves_low": True, "baseline_missing": 0.15},
         attrition=0.25,
     ),
@@ -107,7 +109,8 @@ def cell(condition: Condition, sites: int, effect: float, trials: int, jobs: int
     truth = condition.at(sites, effect)
     arms = (truth.design.in_treatment, sites - truth.design.in_treatment)
     primary = choose_primary("randomised", sites, arms, has_before=True).method
-    methods = tuple(name for name in METHODS if name not in UNEQUAL or arms[0] != arms[1])
+    left_out = (() if arms[0] != arms[1] else UNEQUAL) + (() if truth.baseline_missing else ("clda",))
+    methods = tuple(name for name in METHODS if name not in left_out)
     found = simulate_methods(truth, methods, trials, seed=seed, jobs=jobs)
     return Cell(condition.title, sites, arms, effect, str(primary), {k: v for k, v in found.items() if v.trials})
 

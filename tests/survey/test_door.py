@@ -78,7 +78,7 @@ def test_any_text_in_the_code_box_is_only_a_mistyped_code(world: World, typed: s
 
 def ended(world: World, clock: Clock) -> Code:
     _, code = world.person()
-    clock.now = NOW + timedelta(days=400)
+    clock.now = NOW + timedelta(days=460)
     return code
 
 

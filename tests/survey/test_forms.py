@@ -183,7 +183,7 @@ def test_hostile_texts_in_every_box_of_every_page_are_a_page_and_never_a_fault(w
 
 def test_every_picture_a_questionnaire_may_name_is_drawn() -> None:
     import evalapp.survey
-    from instruments import PICTURES
+    from instruments import BESIDE, PICTURES
 
     folder = Path(evalapp.survey.__file__).parent / "templates" / "survey" / "pictures"
-    assert {path.stem for path in folder.glob("*.svg")} == set(PICTURES)
+    assert {path.stem for path in folder.glob("*.svg")} == {*PICTURES, *BESIDE}

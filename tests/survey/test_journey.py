@@ -28,7 +28,7 @@ def test_the_whole_way_from_code_to_receipt(world: World) -> None:
     place, code = world.person(instrument="every_kind")
     person = world.somebody().enter(code)
     assert person.path == "/about"
-    assert "about 2 minutes" in person.words
+    assert "about 4 minutes" in person.words
     assert "until 9 March 2026" in person.words
     person.open("/consent").send("/consent", agreed="yes")
     assert person.path == "/q/1"
@@ -137,7 +137,7 @@ def test_a_questionnaire_not_yet_open_says_from_which_day(world: World, clock: C
 
 def test_a_closed_questionnaire_says_so_kindly(world: World, clock: Clock) -> None:
     place, code = world.person()
-    clock.now = NOW + timedelta(days=150)
+    clock.now = NOW + timedelta(days=430)  # after the last window, a year on, and before the card ends
     person = world.somebody().enter(code)
     assert person.path == "/done"
     assert "The time for these questions is over. That is all right" in person.words
