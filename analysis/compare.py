@@ -28,7 +28,7 @@ from analysis.resampling.studentised import studentised_test
 from analysis.resampling.wild_bootstrap import WildBootstrap, wild_bootstrap
 from analysis.results import Effect, Floats, NotEstimable, Ratio
 from analysis.robust.cluster_robust import Kind, SiteScores, cluster_robust, site_scores
-from analysis.robust.did import did, site_difference, stratum_columns
+from analysis.robust.did import did, site_difference
 from analysis.threads import one_thread
 from analysis.trial_data import Counts, TrialData, read
 from analysis.two_stage.cluster_summary import ATTENUATED, cluster_summary, site_residual_means
@@ -205,13 +205,6 @@ def results(
     return {name: table[name](workings) for name in methods}
 
 
-def adjustments(data: TrialData) -> list[tuple[str, Floats]]:
-    """What a comparison adjusts for, named (N,) columns: the baseline, the covariates, the strata or pairs."""
-    stratum = None if data.site_stratum is None else data.site_stratum[data.site]
-    baseline = [] if data.baseline is None else [("baseline", data.baseline)]
-    return [*baseline, *data.covariates, *stratum_columns(stratum)]
-
-
 class _Workings:
     """What several methods share, each computed once when first needed."""
 
@@ -223,7 +216,7 @@ class _Workings:
         self.data = data
         self.question = question
         self.randomised = question.design != "nonrandomised"
-        self.covariates = adjustments(data)
+        self.covariates = data.adjustments
 
     @cached_property
     def warnings(self) -> tuple[str, ...]:

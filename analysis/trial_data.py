@@ -11,6 +11,7 @@ from analysis.labels import coded, codes_of, label, numbers
 from analysis.people import tell_apart
 from analysis.question import Question
 from analysis.results import Codes, Floats
+from analysis.robust.did import stratum_columns
 from analysis.waves import last_wave
 
 Mask = np.typing.NDArray[np.bool_]
@@ -100,6 +101,13 @@ class TrialData:
     allocated: tuple[int, int]
     counts: Counts
     warnings: tuple[str, ...]
+
+    @property
+    def adjustments(self) -> list[tuple[str, Floats]]:
+        """What a comparison adjusts for, named (N,) columns: the baseline, the covariates, the strata or pairs."""
+        stratum = None if self.site_stratum is None else self.site_stratum[self.site]
+        baseline = [] if self.baseline is None else [("baseline", self.baseline)]
+        return [*baseline, *self.covariates, *stratum_columns(stratum)]
 
 
 def treated_label(labels: list[str], asked: str | None, column: str) -> tuple[str, bool]:

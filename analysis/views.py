@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.compare import Question, adjustments
 from analysis.marginal.estimands import Estimands, estimands
 from analysis.marginal.standardised import StandardisedRisks, standardised_risks
 from analysis.model_matrix import model_matrix
+from analysis.question import Question
 from analysis.results import NotEstimable
 from analysis.robust.cluster_robust import site_scores
 from analysis.robust.influence import Influence, site_influence
@@ -69,7 +69,7 @@ def views(frame: pd.DataFrame, question: Question) -> Views:
         )
         return Views(skipped, skipped, skipped)
     data = read(frame, question)
-    columns = adjustments(data)
+    columns = data.adjustments
     with one_thread():
         return Views(
             _influence(data),
@@ -79,7 +79,7 @@ def views(frame: pd.DataFrame, question: Question) -> Views:
 
 
 def _influence(data: TrialData) -> Influence | NotEstimable:
-    matrix = model_matrix(data.outcome, [*adjustments(data), ("arm", data.arm)])
+    matrix = model_matrix(data.outcome, [*data.adjustments, ("arm", data.arm)])
     column = matrix.index("arm")
     if column is None:
         return NotEstimable("the covariates determine the arm")
@@ -91,4 +91,4 @@ def _risks(data: TrialData, level: float) -> StandardisedRisks | NotEstimable:
         return NotEstimable("the outcome is not 0 or 1, so it has no risks")
     if len(data.outcome) * len(data.site_arm) > MOST_REFITTED:
         return NotEstimable(f"left out with more than {MOST_REFITTED:,} people × sites, as each site is left out once")
-    return standardised_risks(data.outcome, data.arm, adjustments(data), data.site, list(data.site_labels), level=level)
+    return standardised_risks(data.outcome, data.arm, data.adjustments, data.site, list(data.site_labels), level=level)
