@@ -185,6 +185,18 @@ def fit(
     a variance that is estimated as zero stays in the model (its level is named in `boundary`).
     compiled : whether to use the compiled loops (the extra `fast`, else ModuleNotFoundError); None asks the
     environment, see `wanted`.
+
+    >>> from analysis.model_matrix import model_matrix
+    >>> site = np.repeat(np.arange(6), 10)
+    >>> rng = np.random.default_rng(1)
+    >>> outcome = rng.normal(size=60) + np.repeat(rng.normal(size=6), 10)
+    >>> found = fit(model_matrix(outcome, []), site)
+    >>> groups = outcome.reshape(6, 10)
+    >>> within = groups.var(axis=1, ddof=1).mean()
+    >>> round(found.site, 6), round(found.sigma2, 6)
+    (0.303758, 0.786097)
+    >>> round(float(groups.mean(axis=1).var(ddof=1) - within / 10), 6), round(float(within), 6)  # balanced: that of ANOVA
+    (0.303758, 0.786097)
     """
     compiled = wanted() if compiled is None else compiled
     reduce = _compiled_sums if compiled else review_sums

@@ -143,7 +143,13 @@ class StatisticalAnalysisPlan:
 
 
 def plan_from_toml(text: str) -> StatisticalAnalysisPlan:
-    """Read a plan written in TOML (or JSON); BadData names the key that is missing, unknown or wrong."""
+    """Read a plan written in TOML (or JSON); BadData names the key that is missing, unknown or wrong.
+
+    >>> from importlib.resources import files
+    >>> plan = plan_from_toml(files("analysis.report").joinpath("default.toml").read_text(encoding="utf-8"))
+    >>> plan.sites, plan.method_of(plan.primary), fatal(plan)
+    (24, 'lmm_kenward_roger', ())
+    """
     try:
         values = json.loads(text) if text.lstrip().startswith("{") else tomllib.loads(text)
     except (tomllib.TOMLDecodeError, json.JSONDecodeError) as error:

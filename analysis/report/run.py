@@ -111,6 +111,18 @@ def run_plan(
     frame : the table the plan's columns name; missing values as `analysis.compare`.    lock : what was fixed
     beforehand; without it everything is exploratory.    extra : (outcome code, method) asked for besides: exploratory.
     BadData where the table cannot answer any outcome; where it cannot answer one, that outcome says why.
+
+    >>> from importlib.resources import files
+    >>> import numpy as np
+    >>> from analysis.report.document import plan_from_toml
+    >>> plan = plan_from_toml(files("analysis.report").joinpath("default.toml").read_text(encoding="utf-8"))
+    >>> rng = np.random.default_rng(1)
+    >>> table = pd.DataFrame({"site": np.repeat(np.arange(24), 6), "review": np.repeat(np.arange(72), 2)})
+    >>> table["arm"], table["participant"] = table.site % 2, np.arange(144)
+    >>> table["baseline"], table["outcome"] = rng.normal(size=144), rng.normal(size=144) + table.arm
+    >>> report = run_plan(plan, table, lock=lock(plan, "2026-01-01T00:00:00+00:00"))
+    >>> [(one.part, one.method, one.tag) for one in report.entries if one.part == "decides"]
+    [('decides', 'lmm_kenward_roger', 'pre-specified')]
     """
     tags = {one.code: tag_of(plan, one, lock) for one in plan.outcomes}
     asked: dict[str, list[str]] = {one.code: [] for one in plan.outcomes}

@@ -7,10 +7,11 @@ from analysis.compare import Comparison
 from analysis.missing.tipping import Direction, Tipping
 from analysis.moderation import ByBaseline, ByGroup
 from analysis.report.beside import Adjusted, Moderated, Tipped
-from analysis.report.document import StatisticalAnalysisPlan
+from analysis.report.document import PlannedOutcome, StatisticalAnalysisPlan
 from analysis.report.run import Entry, Report
 from analysis.results import Effect, NotEstimable
 from evalapp.exchange.comparison import NAMES, interval, number, p_value
+from evalapp.wording import WORDS, Told, ruled, sentence
 
 _WIDTH = 98
 _ADJUSTMENTS = {"holm": "Holm", "hochberg": "Hochberg", "westfall_young": "Westfall–Young over the allocations"}
@@ -29,6 +30,7 @@ def in_words(plan: StatisticalAnalysisPlan, report: Report) -> str:
     for outcome in plan.outcomes:
         lines.append(f"{outcome.label} ({outcome.family})")
         lines += _counts(report.comparisons[outcome.code])
+        lines += _concluded(plan, outcome, report.comparisons[outcome.code])
         lines.append(f"    {'':36}{'difference':>11}{'p':>10}  interval")
         for one in report.entries:
             if one.outcome == outcome.code:
@@ -51,11 +53,33 @@ def _counts(found: Comparison | NotEstimable) -> Iterable[str]:
     return [f"    {sites[0]} and {sites[1]} sites, {people[0]} and {people[1]} people (treatment, control)"]
 
 
+def _concluded(
+    plan: StatisticalAnalysisPlan, outcome: PlannedOutcome, found: Comparison | NotEstimable
+) -> Iterable[str]:
+    """The finding in the words that the dashboards use, by the same rule."""
+    method = plan.method_of(outcome)
+    effect = found.methods.get(method) if isinstance(found, Comparison) and method else None
+    # A win probability is no difference in points, so the rule about points does not speak of it.
+    if not isinstance(found, Comparison) or not isinstance(effect, Effect) or method == "win_probability":
+        return []
+    reach, fewest = outcome.smallest_worthwhile, min(found.counts.sites)
+    verdict = ruled(effect.estimate, effect.ci, reach, outcome.higher_is_better, plan.sites, fewest)
+    told = Told(
+        outcome.label, "treatment", "control", "raw", "", effect.estimate, *effect.ci, reach,
+        randomised=plan.design == "randomised",
+    )  # fmt: skip
+    return _wrapped(f"{WORDS[verdict].mark}. {sentence(verdict, told)}", "    ")
+
+
 def _line(one: Entry) -> Iterable[str]:
     title = f"{'*' if one.part == 'decides' else ' '} {NAMES[one.method]}"
     result = one.result
     if isinstance(result, NotEstimable):
         yield from _wrapped(f"{title}: not estimable: {result.reason}", "  ")
+    elif one.method == "win_probability":
+        # A chance, not points: marked, since it stands in the column of differences.
+        told, theta = f"{title} (0.5: no difference)", f"θ {number(result.estimate)}"
+        yield f"  {told:38}{theta:>11}{p_value(result.p):>10}  {interval(result.ci)}  [{one.tag}]"
     else:
         yield f"  {title:38}{number(result.estimate):>11}{p_value(result.p):>10}  {interval(result.ci)}  [{one.tag}]"
     if one.note:
