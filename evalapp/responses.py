@@ -448,11 +448,12 @@ def turnout_tally(session: Session, trial_id: str, today: date) -> "pd.DataFrame
     """Who was asked by today and who answered, counted by the database: a row a site, wave and role.
 
     Columns: site, wave, role, expected (questionnaires whose window has opened), answered, declined, both (answered
-    now and at the trial's first wave), asked_both (expected at both).
+    now and at the first wave of reviews), asked_both (expected at both). Whoever answers for a site has neither.
     """
     import pandas as pd  # noqa: PLC0415  (as above)
 
-    first = select(Wave.id).where(Wave.trial_id == trial_id).order_by(Wave.position).limit(1).scalar_subquery()
+    of_reviews = select(Wave.id).where(Wave.trial_id == trial_id, Wave.anchor != "joined")
+    first = of_reviews.order_by(Wave.position).limit(1).scalar_subquery()
     start, began = aliased(Assignment), aliased(Response)
     # Of one person in one review, and of one questionnaire: nobody is asked two at the first wave.
     starts = (
