@@ -448,22 +448,26 @@ def turnout_tally(session: Session, trial_id: str, today: date) -> "pd.DataFrame
     """Who was asked by today and who answered, counted by the database: a row a site, wave and role.
 
     Columns: site, wave, role, expected (questionnaires whose window has opened), answered, declined, both (answered
-    now and at the trial's first wave), asked_both (expected at both).
+    now and before the review), asked_both (expected at both). In a trial without answers before the review its
+    first wave takes that place.
     """
     import pandas as pd  # noqa: PLC0415  (as above)
 
-    first = select(Wave.id).where(Wave.trial_id == trial_id).order_by(Wave.position).limit(1).scalar_subquery()
+    order = (case((Wave.code == "before", 0), else_=1), Wave.position)
+    first = session.execute(
+        select(Wave.id, Wave.position).where(Wave.trial_id == trial_id).order_by(*order).limit(1)
+    ).one()
     start, began = aliased(Assignment), aliased(Response)
-    # Of one person in one review, and of one questionnaire: nobody is asked two at the first wave.
+    # One row a place: whoever is asked several questionnaires before the review has answered with one of them.
     starts = (
         select(start.membership_id, func.max(case((began.state == "submitted", 1), else_=0)).label("answered"))
         .outerjoin(began, began.assignment_id == start.id)
-        .where(start.wave_id == first)
+        .where(start.wave_id == first.id)
         .group_by(start.membership_id)
         .subquery()
     )
     sent = case((Response.state == "submitted", 1), else_=0)
-    later = case((Assignment.wave_id == first, 0), (starts.c.answered.is_not(None), 1), else_=0)
+    later = case((and_(Wave.position > first.position, starts.c.answered.is_not(None)), 1), else_=0)
     query = (
         select(
             Membership.site_id, Wave.code, Membership.role, func.count(), func.sum(sent),

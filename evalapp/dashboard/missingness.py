@@ -25,8 +25,8 @@ COUNTED = ("expected", "answered", "declined", "both", "asked_both", "shown", "b
 
 @dataclass(frozen=True)
 class Line:
-    """One group at one wave: questionnaires expected, answered and declined; people who answered both this and the first
-    wave, of those asked both; questions shown in what was sent, and those left blank or refused."""
+    """One group at one wave: questionnaires expected, answered and declined; people who answered both this and before
+    the review, of those asked both; questions shown in what was sent, and those left blank or refused."""
 
     wave: str
     label: str
@@ -130,7 +130,7 @@ def gaps(found: list[Line]) -> list[Gap]:
         told.append(_gap(f"answered {when}", one, two, one.share, two.share, "of those asked"))
         if one.asked_both and two.asked_both:
             shares = (100 * one.both / one.asked_both, 100 * two.both / two.asked_both)
-            told.append(_gap(f"answered both at the start and {when}", one, two, *shares, "of those asked both"))
+            told.append(_gap(f"answered both before the review and {when}", one, two, *shares, "of those asked both"))
         if one.shown and two.shown:
             told.append(_gap(f"were left unanswered {when}", one, two, one.unanswered, two.unanswered, "of questions"))
     return told
