@@ -114,7 +114,7 @@ class Family:
 def families(session: Session, trial: Trial) -> tuple[Family, ...]:
     """What a trial asks, by family, in the order in which each is first asked."""
     found: dict[str, list[Asked]] = {}
-    for one in responses.asked_of(session, trial.id):
+    for one in kept(session, (trial.id, "asked"), lambda: responses.asked_of(session, trial.id)):
         found.setdefault(family_of(one.instrument), []).append(one)
     return tuple(Family(name, tuple(asked)) for name, asked in found.items())
 
