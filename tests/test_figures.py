@@ -346,3 +346,11 @@ def test_a_long_label_is_broken_and_not_cut() -> None:
     assert "felt like a failure" in words_of(SHARES.svg("f"))
     assert "in the review" in words_of(SHARES.svg("f"))
     assert "…" not in words_of(SHARES.svg("f"))
+
+
+def test_the_names_of_four_times_are_broken_so_that_they_stand_beside_one_another() -> None:
+    waves = ("Before", "Just after", "Three months", "A year")
+    four = Profile("p", waves, (Series("a", TREATMENT, (E(1, 0, 2),) * 4),), "points")
+    said = [node.text for node in parsed(four.svg("f")).iter() if node.tag.endswith("}text")]
+    assert {"Before", "Just", "after", "Three", "months", "A", "year"} <= set(said)
+    assert "Three months" in [node.text for node in parsed(PROFILE.svg("f")).iter() if node.tag.endswith("}text")]

@@ -74,7 +74,8 @@ class Family:
         roles = list(dict.fromkeys(role for one in self.instruments.values() for role in one.roles))
         everyone = len(roles) > 3
         told = "Several roles" if everyone else _listed([ROLE_NAMES[role] for role in roles])
-        rest = self.name.split("_") if everyone else self.name.split("_")[1:]
+        parts = {part for role in roles for part in role.split("_")}
+        rest = [part for part in self.name.split("_") if everyone or part not in parts]
         return f"{told} ({' '.join(rest)})" if rest else told
 
     @property
@@ -113,7 +114,7 @@ class Family:
 def families(session: Session, trial: Trial) -> tuple[Family, ...]:
     """What a trial asks, by family, in the order in which each is first asked."""
     found: dict[str, list[Asked]] = {}
-    for one in responses.asked_of(session, trial.id):
+    for one in kept(session, (trial.id, "asked"), lambda: responses.asked_of(session, trial.id)):
         found.setdefault(family_of(one.instrument), []).append(one)
     return tuple(Family(name, tuple(asked)) for name, asked in found.items())
 
@@ -355,11 +356,11 @@ def _by_site(view: View, page: int) -> Named:
     waves = tuple(WAVE_NAMES[wave] for wave in how.waves)
     small = Multiples(f"{view.scale.title}: each site", waves, panels, how.unit, key, *ends, decimals=decimals)
     part = f" ({len(shown)} of {len(view.sites)} sites, by name)" if view.pages > 1 else ""
-    times = f"at {len(waves)} times" if len(waves) > 1 else when
-    return {
-        "sites": (f"Each site's mean {when}, with its interval{part}: how much sites differ within a group.", forest),
-        "multiples": (f"Each site {times}, all on one axis{part}.", small),
-    }
+    told = f"Each site's mean {when}, with its interval{part}: how much sites differ within a group."
+    drawn: Named = {"sites": (told, forest)}
+    if len(waves) > 1:  # at a single time the forest says it all
+        drawn["multiples"] = (f"Each site at {len(waves)} times, all on one axis{part}.", small)
+    return drawn
 
 
 def _statements(view: View, found: Counts) -> Named:
@@ -403,7 +404,8 @@ def _agreed(view: View, found: Counts, items: list[Item]) -> str:
     if not shares:
         return f"Nobody has answered these statements {when} yet."
     most, least = max(shares, key=lambda text: shares[text]), min(shares, key=lambda text: shares[text])
-    said = "agreed that" if items[0].kind == "agreement" else "gave an answer to the right of the middle to"
+    agrees = "agree" in items[0].options[-1][1].lower()
+    said = "agreed that" if agrees else "gave an answer to the right of the middle to"
     told = f"{when[0].upper()}{when[1:]}, {shares[most]:.0f} % {said} “{_bare(most)}”"
     return f"{told}, and {shares[least]:.0f} % “{_bare(least)}”." if most != least else f"{told}."
 

@@ -25,8 +25,8 @@ COUNTED = ("expected", "answered", "declined", "both", "asked_both", "shown", "b
 
 @dataclass(frozen=True)
 class Line:
-    """One group at one wave: questionnaires expected, answered and declined; people who answered both this and the first
-    wave, of those asked both; questions shown in what was sent, and those left blank or refused."""
+    """One group at one wave: questionnaires expected, answered and declined; people who answered both this and before
+    the review, of those asked both; questions shown in what was sent, and those left blank or refused."""
 
     wave: str
     label: str
@@ -95,19 +95,18 @@ def figure(found: list[Line], by: str) -> Bars:
 
 
 def finding(found: list[Line], by: str) -> str:
-    """Who answered most and least, or how far the arms lie apart, at the last wave that has opened."""
-    last = [one for one in found if one.wave == found[-1].wave]
-    when = WAVE_PHRASES[found[-1].wave]
-    if len(last) == 1:
-        one = last[0]
-        return (
-            f"{one.answered} of {one.expected} questionnaires asked for {when} have been answered ({one.share:.0f} %)."
-        )
-    most, least = max(last, key=lambda one: one.share), min(last, key=lambda one: one.share)
+    """Who answered most and least, or how far the arms lie apart, at the last wave at which anyone answered."""
+    wave = next((one.wave for one in reversed(found) if one.answered), found[-1].wave)
+    last = [one for one in found if one.wave == wave]
+    when = WAVE_PHRASES[wave]
+    if len(last) == 1 or not any(one.answered for one in last):
+        answered, expected = sum(one.answered for one in last), sum(one.expected for one in last)
+        return f"{answered} of {expected} questionnaires asked for {when} have been answered ({100 * answered / expected:.0f} %)."
+    least, *_, most = sorted(last, key=lambda one: one.share)
     told = f"{when[0].upper()}{when[1:]}, {most.share:.0f} % answered in {most.label} and {least.share:.0f} % in {least.label}"
-    if by != "arm":
-        return f"{told}; the others lie between." if len(last) > 2 else f"{told}."
-    return f"{told}, {abs(most.share - least.share):.0f} points apart."
+    if by == "arm":
+        return f"{told}, {most.share - least.share:.0f} points apart."
+    return f"{told}; the others lie between." if len(last) > 2 else f"{told}."
 
 
 @dataclass(frozen=True)
@@ -130,7 +129,7 @@ def gaps(found: list[Line]) -> list[Gap]:
         told.append(_gap(f"answered {when}", one, two, one.share, two.share, "of those asked"))
         if one.asked_both and two.asked_both:
             shares = (100 * one.both / one.asked_both, 100 * two.both / two.asked_both)
-            told.append(_gap(f"answered both at the start and {when}", one, two, *shares, "of those asked both"))
+            told.append(_gap(f"answered both before the review and {when}", one, two, *shares, "of those asked both"))
         if one.shown and two.shown:
             told.append(_gap(f"were left unanswered {when}", one, two, one.unanswered, two.unanswered, "of questions"))
     return told

@@ -185,10 +185,6 @@ class Multiples:
             tick = number(self.low + part * (self.high - self.low))
             parts.append(words(tick, "22", y + 4, text_anchor="end", fill=SOFT, font_size=12))
         parts.append(tag("svg", self._marks(panel), x=26, y=0, width="80%", height=px(PANEL), overflow="visible"))
-        told = " → ".join(
-            number(value.value, self.decimals) if isinstance(value, Estimate) else "–" for value in panel.values
-        )
-        parts.append(words(told, "26", LABEL + PLOT + 18, font_size=13, font_weight=600, fill=colour))
         return Markup("").join(parts)
 
     def _marks(self, panel: Series) -> Markup:
@@ -202,6 +198,9 @@ class Multiples:
                         stroke_dasharray=panel.look.dash)
                 )  # fmt: skip
         for place, value in places:
+            said = number(value.value, self.decimals) if isinstance(value, Estimate) else "–"
+            parts.append(words(said, self._x(place), LABEL + PLOT + 18, text_anchor="middle", font_size=13,
+                               font_weight=600, fill=panel.look.colour))  # fmt: skip
             if isinstance(value, Estimate):
                 x = self._x(place)
                 parts.append(

@@ -34,6 +34,7 @@ from evalapp.figures.drawing import (
 )
 
 PLOT = 240.0
+BESIDE = 3  # waves whose names stand beside one another on a narrow telephone; more are broken into two lines
 DODGE = 10.0  # pixels between an arm's points and the middle of the wave
 
 
@@ -55,18 +56,15 @@ class Profile:
         top += 22
         parts = [key, self._grid(top), *(self._lines(index, top) for index in range(len(self.series)))]
         parts.extend(self._points(index, top) for index in range(len(self.series)))
-        for index, wave in enumerate(self.waves):
-            parts.append(
-                words(
-                    wave,
-                    percent(self._middle(index)),
-                    top + PLOT + 24,
-                    text_anchor="middle",
-                    font_weight=600,
-                    font_size=13,
-                )
-            )
-        return frame(name, self.title, self._described(), top + PLOT + 34, *parts)
+        named = [wave.split(" ", 1) if len(self.waves) > BESIDE else [wave] for wave in self.waves]
+        for index, lines in enumerate(named):
+            parts.extend(
+                words(line, percent(self._middle(index)), top + PLOT + 24 + 16 * place, text_anchor="middle",
+                      font_weight=600, font_size=13)
+                for place, line in enumerate(lines)
+            )  # fmt: skip
+        below = 16 * (max(len(lines) for lines in named) - 1) if named else 0
+        return frame(name, self.title, self._described(), top + PLOT + 34 + below, *parts)
 
     def plotly(self) -> dict[str, Any]:
         traces = []
@@ -93,7 +91,7 @@ class Profile:
             range=[-0.5, len(self.waves) - 0.5],
             showgrid=False,
             tickangle=0,
-            tickfont={"size": 12},
+            tickfont={"size": 12 if len(self.waves) <= BESIDE else 10},
         )
         notes = [note(self._tick_words(tick), (0, tick), end="left", lift=9, color=SOFT) for tick in self._ticks()]
         spare = (self.high - self.low) * 0.1  # for the words on the uppermost line

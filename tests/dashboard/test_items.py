@@ -106,6 +106,10 @@ def test_a_family_is_one_questionnaire_through_the_waves(app: Flask, session: Se
     asked.people(session, of, sites=1)
     found = practitioners(session, of)
     assert found.title == "Practitioners and managers"
+    told = {("parent_easy_read_after", "after"): "Parents and carers (easy read)",
+            ("fidelity_observer", "after"): "Observers (fidelity)", ("young_person_after", "after"): "Young people"}  # fmt: skip
+    for (name, wave), title in told.items():
+        assert Family(family_of(name), (Asked(wave, name, 1, 1, 0),)).title == title
     assert found.waves_of("BLR") == ("after",)
     assert "COM5" in {item.code for item in found.alone}
     assert not {"BLG1"} & {item.code for item in found.alone}
@@ -324,6 +328,7 @@ def test_a_gap_between_the_arms_is_pointed_out_in_words(app: Flask, session: Ses
         "100 % of those asked answered before the review in Appreciative, 100 % in Traditional: less than 5 points apart."
     ]
     page = text_of(evaluator(app, session), "/dashboard/trial/missing")
+    assert "90 % answered in Appreciative and 60 % in Traditional, 30 points apart." in page
     assert wide in page
     assert "Worth weighing" in page
 
@@ -354,3 +359,10 @@ def test_words_that_are_nowhere_are_not_found(app: Flask, session: Session) -> N
         assert who.get(f"/dashboard/trial/questions{path}").status_code == 404, path
     for path in ("missing?by=name", "missing?by=site&wave=never"):
         assert who.get(f"/dashboard/trial/{path}").status_code == 404, path
+
+
+def test_where_nobody_of_a_time_has_answered_yet_the_one_before_is_told(app: Flask, session: Session) -> None:
+    of = crowd.trial(session)
+    asked.people(session, of, sites=2, waves=["before"])
+    page = text_of(evaluator(app, session), "/dashboard/trial/missing")
+    assert "Before the review, 100 % answered in Traditional and 100 % in Appreciative, 0 points apart." in page
