@@ -78,7 +78,7 @@ class Filled:
     cards: tuple[str, ...]
 
 
-def fill(engine: Engine, size: Size, vault: Vault, *, now: datetime, waiting: int = 40) -> Filled:
+def fill(engine: Engine, size: Size, vault: Vault, *, now: datetime, waiting: int = 26) -> Filled:
     """Make the trial in a migrated, empty database, publish its release, and hand cards to `waiting` more people."""
     rng = np.random.default_rng(SEED)
     today = now.date()
