@@ -28,13 +28,13 @@ from analysis.resampling.studentised import studentised_test
 from analysis.resampling.wild_bootstrap import WildBootstrap, wild_bootstrap
 from analysis.results import Effect, Floats, NotEstimable, Ratio
 from analysis.robust.cluster_robust import Kind, SiteScores, cluster_robust, site_scores
-from analysis.robust.did import did, site_difference, stratum_columns
+from analysis.robust.did import did, site_difference
 from analysis.threads import one_thread
 from analysis.trial_data import Counts, TrialData, read
 from analysis.two_stage.cluster_summary import ATTENUATED, cluster_summary, site_residual_means
 from analysis.version import VERSION
 
-__all__ = ["METHODS", "BadData", "Comparison", "Question", "Variance", "compare", "results"]
+__all__ = ["METHODS", "BadData", "Comparison", "Question", "Variance", "compare", "residual_site_means", "results"]
 
 MethodResult = Effect | RandomisationTest | WildBootstrap | NotEstimable
 
@@ -146,6 +146,16 @@ def compare(frame: pd.DataFrame, question: Question, data_sha256: str | None = N
     frame : one row a person (or person and wave), with the columns the question names; rows that lack a
     value are left out and counted. data_sha256 : of the file the table came from; without it the named
     columns are hashed. Raises BadData, in one line, where the table cannot answer the question.
+
+    >>> rng = np.random.default_rng(1)
+    >>> table = pd.DataFrame({"site": np.repeat(np.arange(8), 12)})
+    >>> table["arm"] = table.site % 2
+    >>> table["score"] = rng.normal(size=96) + 0.8 * table.arm
+    >>> found = compare(table, Question("score", "arm", "site", design="randomised", planned_sites=8))
+    >>> found.primary.method, round(found.methods["cluster_summary"].estimate, 3), found.methods["cluster_summary"].df
+    ('cluster_summary', 0.703, 6.0)
+    >>> found.methods["randomisation"].allocations, found.methods["clda"].reason
+    (70, 'longitudinal analysis needs a wave column')
     """
     data = read(frame, question)
     with one_thread():
@@ -195,6 +205,11 @@ def results(
     return {name: table[name](workings) for name in methods}
 
 
+def residual_site_means(data: TrialData, question: Question) -> Floats:
+    """Unweighted site means (S,) of what the question's covariates, without the arm, leave of the outcome."""
+    return _Workings(data, question).outcome_means
+
+
 class _Workings:
     """What several methods share, each computed once when first needed."""
 
@@ -206,10 +221,7 @@ class _Workings:
         self.data = data
         self.question = question
         self.randomised = question.design != "nonrandomised"
-        stratum = None if data.site_stratum is None else data.site_stratum[data.site]
-        self.covariates: list[tuple[str, Floats]] = [*data.covariates, *stratum_columns(stratum)]
-        if data.baseline is not None:
-            self.covariates.insert(0, ("baseline", data.baseline))
+        self.covariates = data.adjustments
 
     @cached_property
     def warnings(self) -> tuple[str, ...]:

@@ -51,6 +51,9 @@ def may_show(people_by_review: Mapping[str, int], rules: Rules) -> bool:
     """Whether a mean or a share may rest on these people: enough of them, from enough reviews, none of which rules.
 
     people_by_review : people counted, by review.
+
+    >>> may_show({"A": 6, "B": 5, "C": 4}, Rules()), may_show({"A": 12, "B": 2, "C": 1}, Rules())  # A rules
+    (True, False)
     """
     people = sum(people_by_review.values())
     reviews = [count for count in people_by_review.values() if count > 0]
@@ -119,6 +122,10 @@ def protect(counts: Mapping[str, int], hidden: Iterable[str], totals: Sequence[T
     counts : people, by cell.   hidden : cells hidden for their own sake.
     In each sum either nothing is hidden or two cells are: the smallest shown part is hidden too, and the whole
     where no part is left. Repeated until every sum holds, as hiding in one sum may open another.
+
+    >>> counts = {"all": 49, "North": 4, "South": 15, "East": 30}
+    >>> sorted(protect(counts, ["North"], [Total("all", ("North", "South", "East"))]))  # else North is 49 − 15 − 30
+    ['North', 'South']
     """
     gone = set(hidden)
     while True:

@@ -14,7 +14,11 @@ _LARGEST = 1e100
 
 
 def label(value: object) -> str:
-    """A cell as a label: 1, 1.0, True and " a " read "1", "1", "true" and "a"."""
+    """A cell as a label: 1, 1.0, True and " a " read "1", "1", "true" and "a".
+
+    >>> [label(cell) for cell in (1, 1.0, True, " a ")]
+    ['1', '1', 'true', 'a']
+    """
     if isinstance(value, bool | np.bool_):
         return "true" if value else "false"
     if isinstance(value, float | np.floating) and float(value).is_integer():
@@ -23,7 +27,12 @@ def label(value: object) -> str:
 
 
 def coded(series: "pd.Series[object]") -> tuple[Codes, list[str]]:
-    """Codes from 0, in order of appearance and −1 where missing, and their labels; blank text is missing."""
+    """Codes from 0, in order of appearance and −1 where missing, and their labels; blank text is missing.
+
+    >>> codes, labels = coded(pd.Series(["north", "", "south", "north"]))
+    >>> codes.tolist(), labels
+    ([0, -1, 1, 0], ['north', 'south'])
+    """
     codes, values = pd.factorize(series)
     try:
         labels = list(map(str.strip, values))

@@ -40,6 +40,12 @@ def read_long(frame: pd.DataFrame, question: Question, treatment: str) -> LongDa
 
     treatment : label of the treated arm. Rows without outcome, arm, site, review, covariate or stratum are left out
     and said; someone in several reviews of a site counts in the first. Raises BadData where the table cannot answer.
+
+    >>> table = pd.DataFrame({"site": [1, 1, 1, 1, 2, 2], "who": [1, 1, 2, 2, 3, 3], "wave": [0, 1] * 3})
+    >>> table["arm"], table["score"] = table.site - 1, [1.0, 2.0, 3.0, None, 5.0, 6.0]
+    >>> data = read_long(table, Question("score", "arm", "site", participant="who", wave="wave"), "1")
+    >>> data.waves, data.people, len(data.outcome), data.warnings
+    (('0', '1'), 3, 5, ('1 row without "score" left out, other waves kept',))
     """
     outcome = numbers(frame[question.outcome], question.outcome)
     arm, arm_labels = coded(frame[question.arm])

@@ -51,6 +51,11 @@ def model_matrix(outcome: Floats, covariates: list[tuple[str, Floats]]) -> Model
     """Standardise an outcome (N,) and named covariates (N,), leaving out those that earlier ones determine.
 
     No value may be missing. A constant outcome keeps scale 1.
+
+    >>> age = np.array([20.0, 30.0, 40.0, 50.0])
+    >>> matrix = model_matrix(np.array([1.0, 2.0, 2.0, 4.0]), [("age", age), ("months", 12 * age)])
+    >>> matrix.names, matrix.dropped
+    (('(intercept)', 'age'), ('months',))
     """
     # One variable a row while each is summed up, one a column once all are ready: either way memory is read in order.
     raw = np.empty((len(covariates) + 2, len(outcome)))
@@ -104,6 +109,9 @@ def site_means(values: Floats, site: Codes) -> Floats:
 
     Means that differ by no more than the rounding of their sums are made equal: a difference of 1e-16 between
     sites that are alike would otherwise be tested as if it were one.
+
+    >>> site_means(np.array([1.0, 3.0, 6.0]), np.array([0, 0, 1])).tolist()
+    [2.0, 6.0]
     """
     means = np.bincount(site, weights=values) / np.bincount(site)
     if float(np.ptp(means)) <= 1e-13 * float(np.abs(values).max(initial=0.0)):

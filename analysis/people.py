@@ -27,6 +27,11 @@ def tell_apart(person: Codes, site: Codes, review: Codes | None, keep: Mask, pla
     Someone in several reviews of a site counts in the first (in the order of the table, of the rows in `keep`).
     Where most labels of the sites with several reviews recur between reviews, they were numbered afresh in each
     review and every row is a person. Raises BadData where someone has two rows in one review.
+
+    >>> person, site, review = np.array([0, 1, 0, 0]), np.array([0, 0, 0, 1]), np.array([0, 0, 1, 0])
+    >>> found = tell_apart(person, site, review, np.ones(4, bool), np.arange(4), "who")
+    >>> found.repeated.tolist()  # the first of site 0 comes again in its second review; at site 1 it is somebody else
+    [False, False, True, False]
     """
     unnamed = person < 0
     code = person.copy()

@@ -29,6 +29,13 @@ def choose_primary(
     allocated : sites in the file, [treatment, control], whether or not they answered.
     has_before : whether there is a baseline or an earlier wave. Without a planned number the sites in the
     file are taken and the result is exploratory.   named : which mixed model the plan names, where one decides.
+
+    >>> choose_primary("randomised", 8, (4, 4), has_before=True).method
+    'cluster_summary'
+    >>> choose_primary("randomised", 20, (10, 10), has_before=True).method
+    'lmm_kenward_roger'
+    >>> choose_primary("nonrandomised", 20, (10, 10), has_before=True).method
+    'did'
     """
     tag: Tag = "exploratory" if planned_sites is None else "pre-specified"
     sites = sum(allocated) if planned_sites is None else planned_sites

@@ -75,7 +75,13 @@ def pairs_are_pairs(pair: Codes, arm: Codes, labels: list[str], column: str) -> 
 
 
 def outcome_varies(outcome: Floats, column: str) -> None:
-    """The outcome is not the same for everyone."""
+    """The outcome is not the same for everyone.
+
+    >>> outcome_varies(np.ones(3), "score")
+    Traceback (most recent call last):
+        ...
+    analysis.errors.BadData: column "score" is the same (1) in every complete row; a comparison needs an outcome that varies
+    """
     # Below 1e-100 squares are lost to underflow.
     if np.ptp(outcome) <= max(1e-12 * float(np.abs(outcome).max()), 1e-100):
         raise BadData(

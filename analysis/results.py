@@ -67,6 +67,12 @@ def t_effect(
     """Two-sided t test of no difference, and the interval that agrees with it.
 
     Returns NotEstimable where the standard error or its degrees of freedom are zero or not finite.
+
+    >>> found = t_effect(2.0, 1.0, 10.0, 0.95)
+    >>> round(found.p, 4), [round(end, 3) for end in found.ci]
+    (0.0734, [-0.228, 4.228])
+    >>> t_effect(2.0, 0.0, 10.0, 0.95)
+    NotEstimable(reason='the standard error is zero or not finite: the sites do not vary')
     """
     if not (math.isfinite(estimate) and math.isfinite(se) and se > 0):
         return NotEstimable("the standard error is zero or not finite: the sites do not vary")

@@ -70,6 +70,10 @@ def wave_means(
 
     frame : one row a person and wave, with columns for the value (number), arm, wave and site; rows that lack one
     are left out. In order of arm, then of first appearance of the wave. Raises BadData for a missing column.
+
+    >>> table = pd.DataFrame({"arm": [0, 0, 1, 1], "wave": 1, "site": [1, 2, 3, 4], "score": [1.0, 3.0, 4.0, 8.0]})
+    >>> [(one.arm, one.mean) for one in wave_means(table, "score", "arm", "wave", "site")]
+    [('0', 2.0), ('1', 6.0)]
     """
     rows = _complete(frame, [value, arm, wave, site])
     waves = list(dict.fromkeys(rows[wave]))

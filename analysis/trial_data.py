@@ -11,6 +11,7 @@ from analysis.labels import coded, codes_of, label, numbers
 from analysis.people import tell_apart
 from analysis.question import Question
 from analysis.results import Codes, Floats
+from analysis.robust.did import stratum_columns
 from analysis.waves import last_wave
 
 Mask = np.typing.NDArray[np.bool_]
@@ -101,6 +102,13 @@ class TrialData:
     counts: Counts
     warnings: tuple[str, ...]
 
+    @property
+    def adjustments(self) -> list[tuple[str, Floats]]:
+        """What a comparison adjusts for, named (N,) columns: the baseline, the covariates, the strata or pairs."""
+        stratum = None if self.site_stratum is None else self.site_stratum[self.site]
+        baseline = [] if self.baseline is None else [("baseline", self.baseline)]
+        return [*baseline, *self.covariates, *stratum_columns(stratum)]
+
 
 def treated_label(labels: list[str], asked: str | None, column: str) -> tuple[str, bool]:
     """Which of two arm labels is the treatment, and whether that was a guess.
@@ -108,6 +116,9 @@ def treated_label(labels: list[str], asked: str | None, column: str) -> tuple[st
     The label asked for; else the larger of two numbers; else the one that is not a known word for control
     (no, false, control, usual care …); else a known word for treatment (yes, true, intervention …); else the
     last in alphabetical order, which is a guess.
+
+    >>> treated_label(["usual care", "appreciative"], None, "arm"), treated_label(["A", "B"], None, "arm")
+    (('appreciative', False), ('B', True))
     """
     if asked is not None:
         wanted = label(asked)
@@ -143,6 +154,11 @@ def read(frame: pd.DataFrame, question: Question) -> TrialData:
 
     Raises BadData, in one line naming column, rows and remedy, for whatever cannot be analysed. Rows that
     lack a value are left out and counted under the first variable they lack.
+
+    >>> table = pd.DataFrame({"site": [1, 2, 3, 4] * 2, "arm": [0, 1] * 4, "score": [1.0, 2, 3, 4, 5, 6, 7, None]})
+    >>> data = read(table, Question("score", "arm", "site"))
+    >>> data.counts.analysed, data.counts.excluded["missing score"], data.counts.sites
+    (7, 1, (2, 2))
     """
     refusals.columns_exist(frame, question)
     columns = _columns(frame, question)

@@ -25,7 +25,11 @@ class LastWave:
 
 
 def wave_order(labels: list[str], question: Question) -> list[str]:
-    """Waves from first to last: as asked, else by number.  BadData where neither tells."""
+    """Waves from first to last: as asked, else by number.  BadData where neither tells.
+
+    >>> wave_order(["10", "2"], Question("y", "arm", "site", participant="who", wave="month"))
+    ['2', '10']
+    """
     if question.wave_order:
         asked = [name.strip() for name in question.wave_order]
         unknown = [name for name in asked if name not in labels]

@@ -76,6 +76,14 @@ def _listed(_: click.Context, __: click.Parameter, value: str | None) -> tuple[s
     help="How sites came to their arm; unsaid, analysed as randomised, with a warning.",
 )
 @click.option("--planned-sites", type=int, metavar="N", help="Sites planned: they choose the primary method.")
+@click.option(
+    "--primary",
+    type=click.Choice(["lmm", "clda"]),
+    default="lmm",
+    show_default=True,
+    help="Which mixed model the plan names, where one decides: the baseline-adjusted or, of long data, the longitudinal.",
+)
+@click.option("--review-wave", is_flag=True, help="In the longitudinal model, let reviews vary from wave to wave too.")
 @click.option("--methods", default="all", metavar="all|NAME,…", show_default=True, help="Methods to show.")
 @click.option("--level", type=float, default=0.95, show_default=True, help="Level of the intervals.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Seed of anything drawn.")
@@ -83,13 +91,15 @@ def _listed(_: click.Context, __: click.Parameter, value: str | None) -> tuple[s
 def compare(data: Path, methods: str, covariates: tuple[str, ...], as_json: bool, **options: Any) -> None:
     """Compare two arms of a cluster trial in any CSV, one row a person.
 
-    Chooses the primary method from the planned number of sites and shows the others beside it. Rows that lack a
-    value are left out and counted. Bad input ends with exit code 2 and one line that says what to do.
+    Chooses the primary method from the planned number of sites and shows the others beside it, then what each site
+    and each weight would change. Rows that lack a value are left out and counted. Bad input ends with exit code 2 and
+    one line that says what to do.
     """
     # pandas and SciPy take half a second to import: only here, so that the other commands start at once.
     from analysis.compare import METHODS, Question  # noqa: PLC0415
     from analysis.compare import compare as answer  # noqa: PLC0415
     from analysis.errors import BadData  # noqa: PLC0415
+    from analysis.views import views  # noqa: PLC0415
     from evalapp.exchange.table import read_table  # noqa: PLC0415
 
     chosen = METHODS if methods == "all" else tuple(name.strip() for name in methods.split(",") if name.strip())
@@ -97,14 +107,16 @@ def compare(data: Path, methods: str, covariates: tuple[str, ...], as_json: bool
         question = Question(methods=chosen, covariates=covariates, **options)
         table = read_table(data)
         result = answer(table.frame, question, table.sha256)
+        seen = views(table.frame, question)
     except BadData as error:
         refuse("compare", error)
     if as_json:
-        click.echo(json.dumps(result.to_dict(), ensure_ascii=False, allow_nan=False, indent=2))
+        everything = {**result.to_dict(), **seen.to_dict()}
+        click.echo(json.dumps(everything, ensure_ascii=False, allow_nan=False, indent=2))
         return
     from evalapp.exchange.comparison import in_words  # noqa: PLC0415
 
-    click.echo(in_words(result))
+    click.echo(in_words(result, seen))
 
 
 @main.command(cls=OneLineCommand)

@@ -241,10 +241,20 @@ def _asked(session: Session, trial: Trial) -> Iterator[Asked]:
         .outerjoin(Review, Review.id == Membership.review_id)
         .join(Allocation, Allocation.site_id == Site.id)
         .where(Site.trial_id == trial.id)
-        .order_by(Site.name, Review.label, Membership.role, Membership.id, Wave.position, Assignment.instrument)
+        .order_by(Wave.position, Assignment.instrument)
     )
+    everyone: dict[str, list[Asked]] = {}
     for assignment, place, review, site, wave, arm_id in session.execute(query):
-        yield Asked(assignment, place, review, site, wave, arm_id in treatment)
+        everyone.setdefault(place.id, []).append(Asked(assignment, place, review, site, wave, arm_id in treatment))
+
+    def order(of_one: list[Asked]) -> tuple[object, ...]:
+        """Ids are random: only people who are asked the same things may change places, so that the answers stay the same."""
+        asked = of_one[0]
+        label = asked.review.label if asked.review else ""
+        return asked.site.name, label, asked.place.role, [one.assignment.instrument for one in of_one], asked.place.id
+
+    for of_one in sorted(everyone.values(), key=order):
+        yield from of_one
 
 
 def _answer(session: Session, trial: Trial, vault: Vault, rng: np.random.Generator, today: date) -> None:

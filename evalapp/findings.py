@@ -16,7 +16,7 @@ from analysis.question import Question
 from evalapp import measures, responses, wording
 from evalapp.models import Allocation, Arm, Assignment, Membership, Response, Site, Trial, Wave
 from evalapp.shelf import questionnaire
-from evalapp.wording import Verdict
+from evalapp.wording import FEWEST_SITES, Verdict, ruled
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,7 +53,6 @@ METHOD_NAMES = {
     "did": "Difference in differences",
     "clda": "Constrained longitudinal model",
 }
-FEWEST_SITES = 5  # of an arm, below which a difference is described and nothing is concluded
 CUT = 0.625  # of the range: 3.5 on answers from 1 to 5, "agrees more than not"
 POOLED = "everyone"
 
@@ -269,15 +268,8 @@ def verdict(effect: Effect, how: Measured, sites: int, fewest: int = FEWEST_SITE
     sites : planned.    fewest : that answered, in the smaller arm. With fewer than six planned, or fewer than five in an
     arm, the difference is described, whatever the interval; so is one that is neither better nor worse.
     """
-    low, high = effect.ci
-    if sites < 6 or fewest < FEWEST_SITES or low is None or high is None or how.outcome.higher_is_better is None:
-        return "described"
-    reach = how.outcome.smallest_worthwhile
-    if reach is not None and -reach < low and high < reach:
-        return "too_small"
-    if low <= 0 <= high:
-        return "cannot_tell"
-    return "benefit" if (effect.estimate > 0) == how.outcome.higher_is_better else "harm"
+    outcome = how.outcome
+    return ruled(effect.estimate, effect.ci, outcome.smallest_worthwhile, outcome.higher_is_better, sites, fewest)
 
 
 def sentence(said: Verdict, effect: Effect, how: Measured, design: str) -> str:

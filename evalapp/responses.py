@@ -83,8 +83,6 @@ class Asked(NamedTuple):
 
 BLANK = Given()
 
-_SITE = Review.site_id  # where the person of a tally answered
-
 # Made once: these run at every page of every participant. Straight on the tables: no row becomes an object.
 _answer, _words = cast("Table", Answer.__table__), cast("Table", FreeText.__table__)
 _score = cast("Table", Score.__table__)
@@ -436,16 +434,21 @@ def stamp(session: Session) -> int:
 def scores_tally(session: Session, trial_id: str, scale: str, instruments: Collection[str]) -> "pd.DataFrame":
     """How many people had each score of one scale, counted by the database: a row a review, wave and score.
 
-    Columns: site, review, wave, value (float; NaN where too little was answered), people. Of `instruments` alone;
-    people in several reviews count in the first, as in `scores_frame`; only submitted responses are here.
+    Columns: site, review (missing outside reviews), wave, value (float; NaN where too little was answered), people.
+    Of `instruments` alone; people in several reviews count in the first, as in `scores_frame`; only submitted
+    responses are here.
     """
     import pandas as pd  # noqa: PLC0415  (kept out of the participant's path: importing it takes a second)
 
     query = (
-        _sent(select(_SITE, Membership.review_id, Wave.code, Score.value, func.count()), trial_id, instruments)
+        _sent(
+            select(Membership.site_id, Membership.review_id, Wave.code, Score.value, func.count()),
+            trial_id,
+            instruments,
+        )
         .join(Score, Score.response_id == Response.id)
         .where(Score.scale == scale)
-        .group_by(_SITE, Membership.review_id, Wave.code, Score.value)
+        .group_by(Membership.site_id, Membership.review_id, Wave.code, Score.value)
     )
     frame = pd.DataFrame(session.execute(query).all(), columns=["site", "review", "wave", "value", "people"])
     frame = frame.astype({"site": "category", "review": "category", "wave": "category", "value": float})
@@ -467,7 +470,7 @@ def answers_tally(
     query = _sent(select(*keys, func.count(), *((Arm.code,) if by_arm else ())), trial_id, instruments)
     query = query.join(Answer, Answer.response_id == Response.id).where(Answer.item.in_(list(items)))
     if by_arm:
-        query = query.outerjoin(Allocation, Allocation.site_id == _SITE)
+        query = query.outerjoin(Allocation, Allocation.site_id == Membership.site_id)
         query = query.outerjoin(Arm, Arm.id == Allocation.arm_id)
         keys = (*keys, Arm.code)
     found = [
@@ -526,18 +529,17 @@ def turnout_tally(session: Session, trial_id: str, today: date) -> "pd.DataFrame
     later = case((Assignment.wave_id == first, 0), (starts.c.answered.is_not(None), 1), else_=0)
     query = (
         select(
-            _SITE, Wave.code, Membership.role, func.count(), func.sum(sent),
+            Membership.site_id, Wave.code, Membership.role, func.count(), func.sum(sent),
             func.sum(case((Response.state == "declined", 1), else_=0)),
             func.sum(sent * later * func.coalesce(starts.c.answered, 0)), func.sum(later),
         )
         .select_from(Assignment)
         .join(Wave, Wave.id == Assignment.wave_id)
         .join(Membership, Membership.id == Assignment.membership_id)
-        .join(Review, Review.id == Membership.review_id)
         .outerjoin(Response, Response.assignment_id == Assignment.id)
         .outerjoin(starts, starts.c.membership_id == Assignment.membership_id)
         .where(Wave.trial_id == trial_id, Assignment.opens_on <= today)
-        .group_by(_SITE, Wave.code, Membership.role)
+        .group_by(Membership.site_id, Wave.code, Membership.role)
     )  # fmt: skip
     columns = ["site", "wave", "role", "expected", "answered", "declined", "both", "asked_both"]
     return pd.DataFrame(session.execute(query).all(), columns=columns)
@@ -565,7 +567,7 @@ def blanks_tally(session: Session, trial_id: str) -> "pd.DataFrame":
         .group_by(Answer.response_id)
         .subquery()
     )  # fmt: skip
-    keys = (_SITE, Wave.code, Membership.role)
+    keys = (Membership.site_id, Wave.code, Membership.role)
     sums = (func.sum(counted.c.shown), func.sum(counted.c.blank), func.sum(counted.c.refused))
     query = _sent(select(*keys, *sums), trial_id, None)
     query = query.join(counted, counted.c.response_id == Response.id).group_by(*keys)
@@ -575,16 +577,16 @@ def blanks_tally(session: Session, trial_id: str) -> "pd.DataFrame":
 def _sent(
     query: Select[*tuple[Any, ...]], trial_id: str, instruments: Collection[str] | None
 ) -> Select[*tuple[Any, ...]]:
-    """Submitted responses of a trial with their wave, place and review.
+    """Submitted responses of a trial with their wave and place.
 
-    Of `instruments` alone, each person once: in the first review (by start, then id) in which they sent one of them.
+    Of `instruments` alone, each person once: in the first review (by start, then id) in which they sent one of them; places
+    outside reviews count as they are.
     """
     query = (
         query.select_from(Response)
         .join(Assignment, Assignment.id == Response.assignment_id)
         .join(Wave, Wave.id == Assignment.wave_id)
         .join(Membership, Membership.id == Assignment.membership_id)
-        .join(Review, Review.id == Membership.review_id)
         .where(Wave.trial_id == trial_id, Response.state == "submitted")
     )
     if instruments is None:

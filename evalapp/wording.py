@@ -9,9 +9,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+Interval = tuple[float | None, float | None]
 Verdict = Literal["benefit", "harm", "too_small", "cannot_tell", "described"]
 Unit = Literal["points", "raw", "people", "reviews", "days", "number", "times"]
 Say = Callable[[str], str]
+
+# Below these a difference is described and nothing is concluded.
+FEWEST_PLANNED = 6  # sites in all
+FEWEST_SITES = 5  # of an arm
 
 
 def N_(text: str) -> str:  # noqa: N802  (the usual name of the mark by which translators' tools find a text)
@@ -149,6 +154,29 @@ class Told:
     reach: float | None = None
     neither: bool = False
     randomised: bool = True
+
+
+def ruled(
+    estimate: float,
+    ci: Interval,
+    reach: float | None,
+    higher_is_better: bool | None,
+    sites: int,
+    fewest: int = FEWEST_SITES,
+) -> Verdict:
+    """What the rule says of an interval, fixed before the data: the one place where numbers become a verdict.
+
+    reach : too small to matter either way, or None.    higher_is_better : None where it is neither better nor worse.
+    sites : planned, in all.    fewest : that answered, in the smaller arm.
+    """
+    low, high = ci
+    if sites < FEWEST_PLANNED or fewest < FEWEST_SITES or low is None or high is None or higher_is_better is None:
+        return "described"
+    if reach is not None and -reach < low and high < reach:
+        return "too_small"
+    if low <= 0 <= high:
+        return "cannot_tell"
+    return "benefit" if (estimate > 0) == higher_is_better else "harm"
 
 
 def sentence(verdict: Verdict, told: Told, say: Say = as_written) -> str:

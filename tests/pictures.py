@@ -42,9 +42,12 @@ def first_page(browser: Browser, server: Server, code: str) -> Iterator[tuple[st
         page.get_by_role("button", name="Continue").or_(page.get_by_role("link", name="Continue")).first.click()
     page.check("input[name=agreed][value=yes]")
     page.get_by_role("button", name="Continue").click()
-    yield "English", page.screenshot()
-    page.get_by_role("button", name="Cymraeg").click()
-    yield "Cymraeg", page.screenshot()
+    for language in ("English", "Cymraeg"):
+        page.wait_for_url("**/q/1")
+        page.wait_for_load_state("networkidle")  # a picture taken while a page is being exchanged fails now and then
+        yield language, page.screenshot()
+        if language == "English":
+            page.get_by_role("button", name="Cymraeg").click()
     page.close()
 
 

@@ -103,6 +103,69 @@ def test_the_table_says_what_was_chosen_and_why() -> None:
     assert max(len(line) for line in result.stdout.splitlines()) <= 110
 
 
+def table_of(path: Path, *options: str) -> str:
+    result = run(path, *options)
+    assert result.exit_code == 0, result.stderr
+    assert max(len(line) for line in result.stdout.splitlines()) <= 110
+    return result.stdout
+
+
+def test_the_win_probability_is_not_in_the_column_of_differences() -> None:
+    text = table_of(REFERENCES / "tvsfp.csv", *ALL)
+    lines = [line for line in text.splitlines() if "in probability" in line]
+    assert lines[0].startswith("Win probability  θ = 0.5971, SE 0.0237, 95 % interval 0.5481 to 0.6461")
+    assert "0.5 is no difference" in " ".join(text.split())
+    rows = text[text.index("  method") : text.index("* primary")]
+    assert "win probability" not in rows
+
+
+def test_eight_sites_show_why_the_careless_methods_are_wrong() -> None:
+    text = " ".join(table_of(REFERENCES / "eight_sites_zero_variance.csv", *ALL, "--planned-sites", "8").split())
+    assert "takes 16.6 degrees of freedom from 8 sites: p = 0.0002; Kenward–Roger keeps the level and has 3.63" in text
+    assert "why not CR1S: its SE is 0.0884 with 7 degrees of freedom, that of CR2 0.0943 with 4.44" in text
+
+
+def test_where_the_careless_methods_agree_nothing_is_said_of_them() -> None:
+    assert "why not" not in table_of(REFERENCES / "tvsfp.csv", *ALL)
+
+
+def test_every_later_wave_has_its_line_in_the_longitudinal_model(tmp_path: Path) -> None:
+    frame = pd.read_csv(REFERENCES / "longitudinal.csv")
+    path = write(tmp_path / "long.csv", frame[frame.case == 2])
+    names = ["--review", "review", "--participant", "participant", "--wave", "wave"]
+    text = table_of(path, *COLUMNS, *names, "--planned-sites", "20", "--primary", "clda")
+    assert "Primary: constrained longitudinal model" in text
+    for wave in ("at wave 2", "at wave 3"):
+        assert wave in text
+    assert "no difference at any later wave: F(2, " in text
+    assert "362 rows of 166 people" in text
+    assert "review:wave" not in text
+    assert "review:wave" in table_of(path, *COLUMNS, *names, "--review-wave")
+
+
+def test_the_longitudinal_model_cannot_be_primary_without_waves() -> None:
+    assert "clda" in refusal(REFERENCES / "tvsfp.csv", *ALL, "--primary", "clda")
+
+
+def test_a_yes_or_no_outcome_has_its_risks(tmp_path: Path) -> None:
+    frame = trial(1).assign(outcome=lambda f: (f.outcome > 0).astype(int))
+    text = table_of(write(tmp_path / "yes.csv", frame), *COLUMNS)
+    assert "standardised risk: " in text
+    assert " ratio " in text
+
+
+def test_a_primary_that_was_not_asked_for_is_said() -> None:
+    text = table_of(REFERENCES / "tvsfp.csv", *ALL, "--methods", "win_probability")
+    assert "not among the methods asked for" in text
+    assert "Win probability" in text
+
+
+def test_sites_and_weights_stand_under_sensitivity() -> None:
+    text = table_of(REFERENCES / "tvsfp.csv", *ALL)
+    for words in ("Sensitivity", "every review the same", "is size informative?", "no site alone turns its sign"):
+        assert words in text
+
+
 def test_the_wild_bootstrap_stands_in_the_table_without_degrees_of_freedom() -> None:
     result = run(REFERENCES / "eight_sites_zero_variance.csv", *ALL, "--design", "randomised")
     line = next(line for line in result.stdout.splitlines() if "wild cluster bootstrap" in line)

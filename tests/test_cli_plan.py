@@ -42,6 +42,36 @@ def test_a_plan_is_written_checked_locked_and_run(written: Path) -> None:
     assert told["plan_sha256"] in locked.output
 
 
+def concluded(path: Path) -> str:
+    return " ".join(plan("run", path, TELEVISION).output.split())
+
+
+def test_the_report_says_its_finding_in_the_words_of_the_rule(written: Path) -> None:
+    assert "Better. Freedom from blame was higher, which is better, in the treatment group" in concluded(written)
+    text = written.read_text()
+    written.write_text(text.replace("higher_is_better = true", "higher_is_better = false"))
+    assert "Worse. Freedom from blame was higher, which is worse" in concluded(written)
+    written.write_text(text.replace("smallest_worthwhile = 0.2", "smallest_worthwhile = 0.6"))
+    assert "Too small to matter. " in concluded(written)
+    # The number planned rules, not the 28 sites that came.
+    written.write_text(text.replace("[14, 14]", "[2, 3]"))
+    assert "Described only. " in concluded(written)
+
+
+def test_what_is_only_associated_is_said_to_be(written: Path) -> None:
+    text = written.read_text().replace('design = "randomised"', 'design = "nonrandomised"')
+    written.write_text(text.replace('adjust = "holm"', 'adjust = "none"'))
+    assert "this is an association and may have other causes" in concluded(written)
+
+
+def test_a_win_probability_is_marked_among_the_differences_and_no_rule_about_points_speaks_of_it(written: Path) -> None:
+    text = written.read_text().replace('method = "by_sites"', 'method = "win_probability"')
+    written.write_text(text)
+    said = concluded(written)
+    assert "win probability (0.5: no difference) θ 0.5971" in said
+    assert "Better. " not in said
+
+
 def test_an_edit_after_locking_shows_in_the_report(written: Path) -> None:
     plan("lock", written)
     written.write_text(written.read_text().replace("smallest_worthwhile = 0.2", "smallest_worthwhile = 0.1"))

@@ -89,7 +89,13 @@ class People:
 
 
 def simulate(truth: Truth, rng: np.random.Generator) -> People:
-    """One trial: sites allocated completely at random, people with answers."""
+    """One trial: sites allocated completely at random, people with answers.
+
+    >>> truth = Truth(TrialDesign(sites=8, reviews=3, people=6, icc_site=0.05, icc_review=0.1))
+    >>> people = simulate(truth, np.random.default_rng(1))
+    >>> int(people.site.max()) + 1, len(people.site)
+    (8, 144)
+    """
     design = truth.design
     arm = complete(design.sites, design.in_treatment).allocate(rng)
     sizes, site_of_review = _sizes(truth, rng)
@@ -263,6 +269,11 @@ def simulated_power(
     """Power of the method that the plan would make primary, by simulation.
 
     Raises BadData for fewer than 4 sites, which are described and not compared.
+
+    >>> design = TrialDesign(sites=8, reviews=3, people=6, icc_site=0.05, icc_review=0.1)
+    >>> found = simulated_power(design, 0.8, 40, seed=1)
+    >>> found.trials, found.rejected
+    (40, 0.75)
     """
     arms = (design.in_treatment, design.sites - design.in_treatment)
     truth = Truth(design, effect)

@@ -81,6 +81,20 @@ def clda(
     data : one row a person and wave.   design : refused where sites were not randomised.
     review_wave : whether reviews also vary from wave to wave on their own account.
     Each later wave is an Effect, or NotEstimable where one arm did not answer at it.
+
+    >>> from analysis.long_data import read_long
+    >>> from analysis.question import Question
+    >>> import pandas as pd
+    >>> rng = np.random.default_rng(1)
+    >>> table = pd.DataFrame({"site": np.repeat(np.arange(12), 20), "who": np.repeat(np.arange(120), 2)})
+    >>> table["arm"], table["wave"] = table.site % 2, np.tile([1, 2], 120)
+    >>> table["score"] = rng.normal(size=240) + np.repeat(rng.normal(size=120), 2) + 0.8 * table.arm * (table.wave == 2)
+    >>> asked = Question("score", "arm", "site", participant="who", wave="wave", design="randomised")
+    >>> found = clda(read_long(table, asked, "1"), "randomised")
+    >>> list(found.contrasts), round(found.estimate, 3), round(found.df, 1)
+    (['2'], 1.004, 17.5)
+    >>> clda(read_long(table, asked, "1"), "nonrandomised")
+    NotEstimable(reason='refused: equal baselines are a fact of randomisation only')
     """
     if design == "nonrandomised":
         return NotEstimable(NOT_RANDOMISED)

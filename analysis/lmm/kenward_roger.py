@@ -76,6 +76,22 @@ def kenward_roger(fit: MixedFit, column: int, level: float = 0.95) -> Effect | N
     """Test and interval for the coefficient of one model column, in original units.
 
     Zero variances stay in the adjustment, as the paper has it; df and standard error are then conservative.
+
+    >>> from analysis.lmm import reml
+    >>> from analysis.model_matrix import model_matrix
+    >>> rng = np.random.default_rng(1)
+    >>> site = np.repeat(np.arange(8), 12)
+    >>> arm = (site % 2).astype(float)
+    >>> outcome = rng.normal(size=96) + np.repeat(rng.normal(size=8), 12) + arm
+    >>> matrix = model_matrix(outcome, [("arm", arm)])
+    >>> fitted = reml.fit(matrix, site)
+    >>> found = kenward_roger(fitted, 1)
+    >>> round(found.statistic, 6), round(found.df, 6)
+    (4.834771, 6.0)
+    >>> means = outcome.reshape(8, 12).mean(axis=1)  # balanced, site variance above 0: the t test of site means
+    >>> pooled = (means[1::2].var(ddof=1) + means[::2].var(ddof=1)) / 2
+    >>> round(float((means[1::2].mean() - means[::2].mean()) / np.sqrt(pooled / 2)), 6)
+    4.834771
     """
     return contrast(fit, combination(fit, {column: 1.0}), level)
 

@@ -387,6 +387,15 @@ def fit(matrix: ModelMatrix, sample: Sample, review_wave: bool = False) -> Longi
     Review is left out, with a note, where every site has one review or every review one person; participant where
     everyone answered one wave; review:wave where no review has two answers at a wave. A variance estimated as zero
     stays in the model (`boundary`).
+
+    >>> from analysis.model_matrix import model_matrix
+    >>> rng = np.random.default_rng(1)
+    >>> person = np.repeat(np.arange(60), 2)
+    >>> wave, site = np.tile([0, 1], 60), person // 10
+    >>> outcome = rng.normal(size=120) + np.repeat(rng.normal(size=60), 2) + np.repeat(rng.normal(size=6), 20)
+    >>> found = fit(model_matrix(outcome, [("later", wave.astype(float))]), Sample(wave, site, None, person, 2))
+    >>> sorted(found.variance), found.boundary
+    (['participant', 'site', 'site:wave'], ('site:wave',))
     """
     levels, notes = _levels(sample, review_wave)
     if isinstance(levels, NotEstimable):

@@ -14,7 +14,18 @@ from analysis.results import Effect, NotEstimable, t_effect
 
 
 def satterthwaite(fit: RemlFit, column: int, level: float = 0.95) -> Effect | NotEstimable:
-    """Test and interval for the coefficient of one model column, in original units."""
+    """Test and interval for the coefficient of one model column, in original units.
+
+    >>> from analysis.lmm import reml
+    >>> from analysis.model_matrix import model_matrix
+    >>> rng = np.random.default_rng(1)
+    >>> site = np.repeat(np.arange(8), 12)
+    >>> arm = (site % 2).astype(float)
+    >>> outcome = rng.normal(size=96) + np.repeat(rng.normal(size=8), 12) + arm
+    >>> fitted = reml.fit(model_matrix(outcome, [("arm", arm)]), site)
+    >>> round(satterthwaite(fitted, 1).df, 3)  # balanced: sites − 2
+    6.0
+    """
     p, at = fit.sums.rank, fit.at
     dof = fit.sums.rows - p
     levels = [k for k in fit.levels if at.theta[k] > 0.0]

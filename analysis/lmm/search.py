@@ -54,7 +54,19 @@ def decrement(at: Point, levels: tuple[int, ...], dof: int) -> float:
 def minimum(
     evaluate: Callable[[Floats], P], start: Floats, levels: tuple[int, ...], dof: int, most: int = 200
 ) -> tuple[P, int]:
-    """The point where no step leads further down, and the number of evaluations."""
+    """The point where no step leads further down, and the number of evaluations.
+
+    >>> from analysis.lmm import longitudinal
+    >>> from analysis.lmm.longitudinal import SITE, Sample
+    >>> from analysis.model_matrix import model_matrix
+    >>> rng = np.random.default_rng(1)
+    >>> site = np.repeat(np.arange(6), 10)
+    >>> matrix = model_matrix(rng.normal(size=60) + np.repeat(rng.normal(size=6), 10), [])
+    >>> sums = longitudinal.wave_sums(matrix, np.zeros(60, int), site, site, np.arange(60), 1)
+    >>> at, evaluations = minimum(lambda theta: longitudinal.evaluate(sums, (SITE,), theta), np.zeros(5), (SITE,), 59)
+    >>> bool(abs(gradient(at, 59)[0]) < 1e-6)
+    True
+    """
     places = list(levels)
     at = evaluate(start)
     evaluations = 1

@@ -39,6 +39,12 @@ def review_sums(matrix: ModelMatrix, site: Codes, review: Codes | None) -> Revie
 
     site, review : (N,) codes counted from 0. Reviews are nested: the same code at two sites is two reviews.
     Without `review` each site is taken as one review.
+
+    >>> from analysis.model_matrix import model_matrix
+    >>> matrix = model_matrix(np.array([1.0, 2.0, 4.0, 5.0]), [])
+    >>> sums = review_sums(matrix, np.array([0, 0, 1, 1]), np.array([0, 1, 0, 0]))
+    >>> sums.sites, sums.reviews
+    (2, 3)
     """
     key = site if review is None else site * (int(review.max()) + 1) + review
     columns = matrix.columns

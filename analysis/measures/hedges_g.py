@@ -12,6 +12,19 @@ def hedges_g(effect: Effect, unadjusted: RemlFit) -> Ratio | NotEstimable:
 
     J = 1 − 3/(4h − 1), h = 2S_T⁴/Var(S_T²), the variance from the expected information with zero
     components kept. The interval is that of the effect times J/S_T, so g and the test never disagree.
+
+    >>> from analysis.lmm import reml
+    >>> from analysis.lmm.kenward_roger import kenward_roger
+    >>> from analysis.model_matrix import model_matrix
+    >>> rng = np.random.default_rng(1)
+    >>> site = np.repeat(np.arange(8), 12)
+    >>> arm = (site % 2).astype(float)
+    >>> outcome = 10 * (rng.normal(size=96) + np.repeat(rng.normal(size=8), 12) + arm)
+    >>> fitted = reml.fit(model_matrix(outcome, [("arm", arm)]), site)
+    >>> effect = kenward_roger(fitted, 1)
+    >>> g = hedges_g(effect, fitted)
+    >>> round(g.value, 3), round(g.value / effect.estimate, 6) == round(g.ci[0] / effect.ci[0], 6)
+    (1.907, True)
     """
     theta = unadjusted.at.theta
     # Total variance in the parameters (V, levels…): V's own diagonal is 1 + θ_r + θ_s.

@@ -17,7 +17,19 @@ _HIGHEST = 0.999
 
 
 def icc_site(fit: RemlFit, level: float = 0.95) -> Ratio:
-    """Site variance as a share of the total."""
+    """Site variance as a share of the total.
+
+    >>> from analysis.lmm import reml
+    >>> from analysis.model_matrix import model_matrix
+    >>> site = np.repeat(np.arange(6), 10)
+    >>> rng = np.random.default_rng(1)
+    >>> fitted = reml.fit(model_matrix(rng.normal(size=60) + np.repeat(rng.normal(size=6), 10), []), site)
+    >>> found = icc_site(fitted)
+    >>> round(found.value, 3), round(fitted.site / (fitted.site + fitted.sigma2), 3)
+    (0.279, 0.279)
+    >>> found.ci[0] < found.value < found.ci[1]
+    True
+    """
 
     def ratios(icc: float, share: Floats) -> tuple[Floats, Floats]:
         """θ when the site has `icc` of the total and reviews `share` of the rest."""

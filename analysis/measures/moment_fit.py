@@ -75,6 +75,12 @@ def fit_moments(moments: Moments, model: Model, start: Floats) -> MomentFit | No
     """Least squares by Levenberg and Marquardt's method.
 
     model : parameters to (implied moments (Q,), their derivatives (Q, P)).
+
+    >>> seen = Moments(np.array([1.0, 3.0]), np.diag([0.1, 0.1]), np.array([50.0, 50.0]), 50, 1)
+    >>> one_mean = lambda mean: (np.repeat(mean, 2), np.ones((2, 1)))
+    >>> found = fit_moments(seen, one_mean, np.zeros(1))
+    >>> found.parameters.round(6).tolist(), found.test.df
+    ([2.0], 1)
     """
     root = np.sqrt(moments.weights)
     at = start

@@ -30,7 +30,13 @@ class Ordered:
 def ordered(
     outcome: Floats, arm: Floats, site: Codes, covariates: list[tuple[str, Floats]] | None
 ) -> Ordered | NotEstimable:
-    """outcome, arm, covariates : (N,), none missing.    site : (N,) codes 0…S−1."""
+    """outcome, arm, covariates : (N,), none missing.    site : (N,) codes 0…S−1.
+
+    >>> arm = np.array([0.0, 0, 0, 0, 1, 1, 1, 1])
+    >>> found = ordered(np.array([1.0, 2, 2, 5, 1, 2, 5, 5]), arm, np.array([0, 0, 1, 1, 2, 2, 3, 3]), None)
+    >>> found.categories, found.place.tolist(), found.df
+    ((1.0, 2.0, 5.0), [0, 1, 1, 2, 0, 1, 2, 2], 2)
+    """
     names = ("arm", *(name for name, _ in covariates or []))
     columns = np.column_stack([arm, *(values for _, values in covariates or [])])
     categories, place = np.unique(outcome, return_inverse=True)

@@ -56,6 +56,14 @@ def win_probability(
     A baseline enters as win fractions too, so that it is adjusted for by order alone. `estimate` is θ, `statistic`
     (θ − ½)/se, and the interval, cut at 0 and 1, agrees with p. Like every mixed model it weighs between people and
     sites.
+
+    >>> rng = np.random.default_rng(1)
+    >>> site = np.repeat(np.arange(10), 12)
+    >>> arm = (site % 2).astype(float)
+    >>> outcome = np.round(rng.normal(size=120) + arm)
+    >>> found = win_probability(outcome, arm, site)
+    >>> round(found.estimate, 3), round(float(win_fractions(outcome, arm)[arm == 1].mean()), 3)  # balanced: the mean
+    (0.75, 0.75)
     """
     columns = [(name, _doubled(values, arm)) for name, values in covariates or []]
     if baseline is not None:

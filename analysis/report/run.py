@@ -1,7 +1,7 @@
 """Run a plan on a table: every result says whether it was pre-specified, deviates from the plan, or explores."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import pandas as pd
@@ -9,26 +9,14 @@ import pandas as pd
 from analysis.compare import Comparison, MethodResult, compare
 from analysis.errors import BadData
 from analysis.question import METHODS
+from analysis.report.beside import Adjusted, Moderated, Tipped, adjusted, moderated, tipped
 from analysis.report.document import PlannedOutcome, StatisticalAnalysisPlan, fatal, plan_from_dict
+from analysis.report.tags import Lock, Tag, tag_of
 from analysis.results import NotEstimable
 
-Tag = Literal["pre-specified", "deviation", "exploratory"]
+__all__ = ["Entry", "Lock", "Report", "Tag", "lock", "lock_from_dict", "run_plan", "tag_of"]
+
 Part = Literal["decides", "beside"]
-
-# Keys of a plan that bear on every result: where one was changed after locking, every result deviates.
-_EVERYWHERE = ("estimand", "design", "planned_sites", "allocation", "alpha", "level", "seed", "columns")
-
-
-@dataclass(frozen=True)
-class Lock:
-    """A plan as it was fixed.   locked_at : UTC, ISO 8601.   sha256 : of the plan, by which a change is known."""
-
-    plan: StatisticalAnalysisPlan
-    locked_at: str
-    sha256: str
-
-    def to_dict(self) -> dict[str, Any]:
-        return {"locked_at": self.locked_at, "sha256": self.sha256, "plan": self.plan.to_dict()}
 
 
 @dataclass(frozen=True)
@@ -49,7 +37,8 @@ class Report:
 
     entries : in the order of the plan.   comparisons : by outcome code, counts, variances, ICCs and effect size; the
     reason where the table could not be read for it.   deviations : what differs from the locked plan or from what it
-    foresaw, in sentences.
+    foresaw, in sentences.   secondary : that family's adjusted p-values, None where none are asked for.   moderations : in
+    the order of the plan.   tipping : of the primary, None where it is not asked for.
     """
 
     title: str
@@ -61,6 +50,9 @@ class Report:
     entries: tuple[Entry, ...]
     comparisons: dict[str, Comparison | NotEstimable]
     deviations: tuple[str, ...]
+    secondary: Adjusted | NotEstimable | None = None
+    moderations: tuple[Moderated, ...] = ()
+    tipping: Tipped | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON, at full precision; never NaN or Infinity."""
@@ -80,6 +72,9 @@ class Report:
                 for one in self.entries
             ],
             "outcomes": {code: one.to_dict() for code, one in self.comparisons.items()},
+            "secondary": None if self.secondary is None else self.secondary.to_dict(),
+            "moderations": [one.to_dict() for one in self.moderations],
+            "tipping": None if self.tipping is None else self.tipping.to_dict(),
             "deviations": list(self.deviations),
             "provenance": {"data_sha256": self.data_sha256, "version": self.version, "seed": self.seed},
         }
@@ -116,6 +111,18 @@ def run_plan(
     frame : the table the plan's columns name; missing values as `analysis.compare`.    lock : what was fixed
     beforehand; without it everything is exploratory.    extra : (outcome code, method) asked for besides: exploratory.
     BadData where the table cannot answer any outcome; where it cannot answer one, that outcome says why.
+
+    >>> from importlib.resources import files
+    >>> import numpy as np
+    >>> from analysis.report.document import plan_from_toml
+    >>> plan = plan_from_toml(files("analysis.report").joinpath("default.toml").read_text(encoding="utf-8"))
+    >>> rng = np.random.default_rng(1)
+    >>> table = pd.DataFrame({"site": np.repeat(np.arange(24), 6), "review": np.repeat(np.arange(72), 2)})
+    >>> table["arm"], table["participant"] = table.site % 2, np.arange(144)
+    >>> table["baseline"], table["outcome"] = rng.normal(size=144), rng.normal(size=144) + table.arm
+    >>> report = run_plan(plan, table, lock=lock(plan, "2026-01-01T00:00:00+00:00"))
+    >>> [(one.part, one.method, one.tag) for one in report.entries if one.part == "decides"]
+    [('decides', 'lmm_kenward_roger', 'pre-specified')]
     """
     tags = {one.code: tag_of(plan, one, lock) for one in plan.outcomes}
     asked: dict[str, list[str]] = {one.code: [] for one in plan.outcomes}
@@ -144,26 +151,9 @@ def run_plan(
         entries=tuple(entries),
         comparisons=comparisons,
         deviations=tuple(_deviations(plan, comparisons, tags, lock)),
-    )
-
-
-def tag_of(plan: StatisticalAnalysisPlan, outcome: PlannedOutcome, lock: Lock | None) -> tuple[Tag, str]:
-    """How an outcome's planned results are tagged, and why in a sentence ("" where it is as locked)."""
-    if lock is None:
-        return "exploratory", "the plan was not locked before it was run"
-    if plan.sha256 == lock.sha256:
-        return "pre-specified", ""
-    before = next((one for one in lock.plan.outcomes if one.code == outcome.code), None)
-    if before is None:
-        return "exploratory", "added after the plan was locked"
-    changed = [key for key in _EVERYWHERE if getattr(plan, key) != getattr(lock.plan, key)]
-    changed += [
-        f"{outcome.code}.{key.name}"
-        for key in fields(outcome)
-        if getattr(outcome, key.name) != getattr(before, key.name)
-    ]
-    return (
-        ("deviation", f"changed after the plan was locked: {', '.join(changed)}") if changed else ("pre-specified", "")
+        secondary=adjusted(plan, frame, comparisons, lock),
+        moderations=tuple(moderated(plan, frame, one, lock) for one in plan.moderations),
+        tipping=tipped(plan, frame, comparisons, lock),
     )
 
 
@@ -211,6 +201,13 @@ def _deviations(
         dropped = [one.label for one in lock.plan.outcomes if one.code not in tags]
         if dropped:
             yield f"left out though planned: {', '.join(dropped)}"
+        unasked = [f"{one.outcome} by {one.by}" for one in lock.plan.moderations if one not in plan.moderations]
+        if unasked:
+            yield f"left out though planned: {', '.join(unasked)}"
+        if lock.plan.tipping and not plan.tipping:
+            yield "left out though planned: the tipping point of the primary outcome"
+        if plan.adjust != lock.plan.adjust:
+            yield f"the secondary family was to be adjusted by {lock.plan.adjust}, and is by {plan.adjust}"
     for outcome in plan.outcomes:
         tag, note = tags[outcome.code]
         if tag == "deviation":

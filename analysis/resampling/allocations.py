@@ -290,7 +290,14 @@ class Minimised(AllocationScheme):
 
 
 def complete(sites: int, treated: int | None = None) -> Stratified:
-    """Complete randomisation of a number of sites, half of them treated unless said otherwise."""
+    """Complete randomisation of a number of sites, half of them treated unless said otherwise.
+
+    >>> plan = complete(8)
+    >>> plan.count, round(plan.smallest_p(), 4)
+    (70, 0.0286)
+    >>> matched_pairs(np.array([0, 0, 1, 1, 2, 2])).count  # two ways each
+    8
+    """
     return Stratified((np.arange(sites),), (sites // 2 if treated is None else treated,))
 
 

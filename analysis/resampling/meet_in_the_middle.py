@@ -15,7 +15,14 @@ MOST_SITES = 40
 
 
 def tail_counts(scores: Floats, treated: int, at_most: float, at_least: float) -> tuple[int, int]:
-    """How many subsets of `treated` sites have a sum ≤ at_most, and how many ≥ at_least; scores (S,), S ≤ 40."""
+    """How many subsets of `treated` sites have a sum ≤ at_most, and how many ≥ at_least; scores (S,), S ≤ 40.
+
+    >>> from itertools import combinations
+    >>> scores = np.array([1.0, 2.0, 4.0, 8.0, 16.0, 32.0])
+    >>> sums = [sum(three) for three in combinations(scores, 3)]
+    >>> tail_counts(scores, 3, 14.0, 44.0), (int(np.sum(np.array(sums) <= 14)), int(np.sum(np.array(sums) >= 44)))
+    ((4, 5), (4, 5))
+    """
     half = len(scores) // 2
     left = subset_sums(scores[:half, None])
     right = subset_sums(scores[half:, None])

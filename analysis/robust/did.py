@@ -24,6 +24,11 @@ def did(
     present.
     site_arm : (S,) 1 for treatment.    site_stratum : (S,) allocation strata or matched pairs, entered as
     columns. Every site weighs the same, whatever its number of people.
+
+    >>> change = np.array([3.0, 5.0, 1.0, 3.0, 2.0, 0.0, 1.0, 1.0])
+    >>> found = did(change, np.array([0, 0, 1, 1, 2, 2, 3, 3]), np.array([1.0, 1.0, 0.0, 0.0]))
+    >>> round(found.estimate, 6), round(found.df, 6)  # (4 + 2)/2 − (1 + 1)/2
+    (2.0, 2.0)
     """
     return site_difference(site_means(change, site), site_arm, site_stratum, level)
 

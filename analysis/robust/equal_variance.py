@@ -58,6 +58,11 @@ def equal_variance(x: Floats, residuals: Floats, weights: Floats, starts: Codes)
     """Sums of people sorted by site.
 
     x : (N, p) columns in the basis where X'WX = I.   residuals, weights : (N,).   starts : (S,) first row of each site.
+
+    >>> x = np.full((4, 1), 0.5)
+    >>> found = equal_variance(x, np.array([1.0, -1.0, 2.0, -2.0]), np.ones(4), np.array([0, 2]))
+    >>> found.gram.shape, found.squared.tolist()
+    ((2, 2, 2), [[1.0]])
     """
     p = x.shape[1]
     both = np.hstack((x, weights[:, None] * x))

@@ -38,6 +38,11 @@ def cluster_summary(
 
     means : (S,) one value a site.   site_arm : (S,) 1 for treatment.   site_stratum : (S,) strata or
     matched pairs; with pairs this is the paired t test, df = pairs − 1. Every site weighs the same.
+
+    >>> means, arm = np.array([5.0, 7.0, 6.0, 2.0, 3.0, 4.0]), np.array([1.0, 1, 1, 0, 0, 0])
+    >>> found = cluster_summary(means, arm)
+    >>> found.estimate, found.df, round(found.statistic, 4), round(float(3 / np.sqrt(2 / 3)), 4)
+    (3.0, 4.0, 3.6742, 3.6742)
     """
     matrix = model_matrix(means, [*stratum_columns(site_stratum), ("arm", site_arm)])
     column = matrix.index("arm")

@@ -26,6 +26,11 @@ def compare_sites(frame: pd.DataFrame, question: Question) -> Comparison:
     frame : a row a person or a review, with the question's outcome, arm and site (and strata or pairs); its review and
     participant are only counted. Rows that lack a value are left out and counted. Raises BadData as `compare` does.
     Fewer than four planned sites are described alone, as everywhere.
+
+    >>> table = pd.DataFrame({"site": range(8), "arm": [0, 1] * 4, "days": [90.0, 60, 80, 70, 85, 75, 95, 65]})
+    >>> found = compare_sites(table, Question("days", "arm", "site", design="randomised", planned_sites=8))
+    >>> found.methods["cluster_summary"].estimate, round(found.methods["randomisation"].p, 4)
+    (-20.0, 0.0286)
     """
     grouping = question.strata or question.pairs
     keys = [question.site, question.arm, *([grouping] if grouping else [])]

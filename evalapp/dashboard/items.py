@@ -321,10 +321,11 @@ def _by_site(view: View, page: int) -> Named:
     chosen = view.sites[SITES_A_PAGE * (page - 1) : SITES_A_PAGE * page]
     arms = [code for code, _ in how.arms]
     frame = view.frame[view.frame["site"].isin(chosen) & view.frame["arm"].isin(arms)]
+    review = "review" if frame["review"].notna().all() else None  # a site's own survey is outside its reviews
     found = {
         (one.site, wave): one
         for wave in how.waves
-        for one in site_means(frame[frame["wave"] == wave], "value", "arm", "site", "review", level)
+        for one in site_means(frame[frame["wave"] == wave], "value", "arm", "site", review, level)
     }
     looks = {how.arms[0][0]: TREATMENT, how.arms[1][0]: CONTROL}
     shown = [site for site in chosen if view.names[site][1] in looks]
@@ -334,11 +335,11 @@ def _by_site(view: View, page: int) -> Named:
     means = findings.means(view.frame, level)
     for code, label, look in findings.labels(how, by_arm=True):
         rows += [
-            Row(view.names[site][0], pictures.mean(found.get((site, view.wave))), LOOKS[look])
+            Row(view.names[site][0], pictures.value_of(found.get((site, view.wave))), LOOKS[look])
             for site in shown
             if view.names[site][1] == code
         ]
-        rows.append(Row(f"All {label}", pictures.mean(means.get((code, view.wave))), LOOKS[look], overall=True))
+        rows.append(Row(f"All {label}", pictures.value_of(means.get((code, view.wave))), LOOKS[look], overall=True))
     key = ((how.arms[0][1], TREATMENT), (how.arms[1][1], CONTROL))
     decimals = 0 if how.is_percent else 1
     when = WAVE_PHRASES[view.wave]
@@ -349,7 +350,7 @@ def _by_site(view: View, page: int) -> Named:
     )  # fmt: skip
     panels = tuple(
         Series(view.names[site][0], looks[view.names[site][1] or ""],
-               tuple(pictures.mean(found.get((site, wave))) for wave in how.waves))
+               tuple(pictures.value_of(found.get((site, wave))) for wave in how.waves))
         for site in shown
     )  # fmt: skip
     waves = tuple(WAVE_NAMES[wave] for wave in how.waves)

@@ -27,7 +27,7 @@ def profile(frame: pd.DataFrame, how: Measured, level: float, *, by_arm: bool) -
     means = findings.means(frame, level)
     waves = tuple(WAVE_NAMES[wave] for wave in how.waves)
     series = [
-        Series(label, LOOKS[look], tuple(mean(means.get((code, wave))) for wave in how.waves))
+        Series(label, LOOKS[look], tuple(value_of(means.get((code, wave))) for wave in how.waves))
         for code, label, look in findings.labels(how, by_arm=by_arm)
     ]
     title, ends = f"{how.outcome.label}, mean of each group", (how.outcome.minimum, how.outcome.maximum)
@@ -58,7 +58,7 @@ def distribution(frame: pd.DataFrame, how: Measured, level: float, *, by_arm: bo
     panels = []
     for code, label, look in findings.labels(how, by_arm=by_arm):
         people = tuple(one.people for one in counts if one.arm == code) or (0,) * 10
-        panels.append(Panel(label, LOOKS[look], people, mean(means.get((code, outcome.wave)))))
+        panels.append(Panel(label, LOOKS[look], people, value_of(means.get((code, outcome.wave)))))
     title = f"{outcome.label}: people by score, {findings.WAVE_PHRASES[outcome.wave]}"
     return Distribution(title, edges, tuple(panels), how.unit)
 
@@ -73,8 +73,8 @@ def sites(frame: pd.DataFrame, how: Measured, names: dict[str, tuple[str, str | 
     overall = findings.means(here, level)
     rows: list[Row] = []
     for code, label, look in findings.labels(how, by_arm=True):
-        rows += [Row(names[one.site][0], mean(one), LOOKS[look]) for one in found if one.arm == code]
-        rows.append(Row(f"All {label}", mean(overall.get((code, outcome.wave))), LOOKS[look], overall=True))
+        rows += [Row(names[one.site][0], value_of(one), LOOKS[look]) for one in found if one.arm == code]
+        rows.append(Row(f"All {label}", value_of(overall.get((code, outcome.wave))), LOOKS[look], overall=True))
     return Forest(
         f"{outcome.label}: mean of each site, {findings.WAVE_PHRASES[outcome.wave]}",
         tuple(rows),
@@ -124,7 +124,7 @@ def _differences(title: str, rows: tuple[Row, ...], how: Measured) -> Forest:
     )
 
 
-def mean(one: WaveMean | SiteMean | None) -> Value:
+def value_of(one: WaveMean | SiteMean | None) -> Value:
     if one is None:
         return Missing(NOBODY)
     if one.lower is None or one.upper is None:

@@ -251,7 +251,7 @@ def _pattern(name: str, index: int, count: int) -> Markup:
 
 
 def _lines(text: str) -> list[str]:
-    return textwrap.wrap(text, LONGEST)
+    return textwrap.wrap(text, LONGEST - 4)  # bold letters are wider
 
 
 def _plain(text: str) -> str:

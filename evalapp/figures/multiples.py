@@ -32,7 +32,7 @@ from evalapp.figures.drawing import (
 )
 
 COLUMNS = 2
-LETTERS = 18  # of a label's line: half a narrow telephone holds them
+LETTERS = 14  # of a label's line: half a narrow telephone holds them
 PLOT, LABEL, UNDER = 76.0, 34.0, 34.0
 PANEL = LABEL + PLOT + UNDER
 GAP = 4.0  # % of the width between panels

@@ -111,6 +111,25 @@ def test_the_smallest_p_is_known_before_there_are_data(changes: dict[str, Any], 
     assert attainable_p(plan(**changes, columns=columns)) == pytest.approx(lowest)
 
 
+@pytest.mark.parametrize(
+    ("planned", "method"),
+    [
+        ([12, 12], "lmm_kenward_roger"),
+        ([14, 10], "lmm_kenward_roger"),
+        ([15, 10], "cr2"),
+        ([6, 14], "cr2"),
+        ([4, 4], "cluster_summary"),
+        ([2, 4], "cr2"),
+        ([2, 3], "cluster_summary"),
+        ([1, 2], None),
+    ],
+)
+def test_the_ladder_takes_cr2_where_planned_arms_are_uneven(planned: list[int], method: str | None) -> None:
+    made = plan(planned_sites=planned)
+    assert made.method_of(made.primary) == method
+    assert any("uneven" in one for one in concerns(made)) == (method == "cr2")
+
+
 # What must stop a plan from being locked: its primary could never decide.
 @pytest.mark.parametrize(
     ("changes", "said"),

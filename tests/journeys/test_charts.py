@@ -124,6 +124,7 @@ def test_the_drawn_and_the_explored_chart_hold_the_same_numbers(open_page: Opene
     page, _ = open_page(script=True, size=DESKTOP)
     sign_in(page, demo)
     page.goto(PAGES[0])
+    page.evaluate("document.querySelectorAll('details.fold').forEach(one => { one.open = true; })")
     scroll_through(page)
     wait_until_taken(page)
     for stage in page.query_selector_all(".chart-stage"):

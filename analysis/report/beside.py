@@ -1,0 +1,256 @@
+"""What a plan asks beside each outcome's results: the family's adjusted p-values, for whom, and what if the missing differ."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.compare import WEIGHTS, Comparison, MethodResult, residual_site_means
+from analysis.errors import BadData
+from analysis.labels import coded, numbers
+from analysis.missing.tipping import Tipping, shares_of, tipping
+from analysis.moderation import ByBaseline, ByGroup, by_baseline, by_group
+from analysis.multiplicity import hochberg, holm
+from analysis.question import Question
+from analysis.refusals import one_value_a_site
+from analysis.report.document import Adjustment, Moderation, PlannedOutcome, StatisticalAnalysisPlan
+from analysis.report.tags import Lock, Tag, tag_of_moderation, tag_together
+from analysis.resampling.allocations import scheme
+from analysis.resampling.westfall_young import WestfallYoung, westfall_young
+from analysis.results import Codes, Floats, NotEstimable
+from analysis.threads import one_thread
+from analysis.trial_data import read, treated_label
+
+# Numbers with more values than this are moderators as they are, in points; fewer are groups.
+_GROUPS = 10
+# δ of the grid, as multiples of the smallest worthwhile difference; without one, of 0.4 SD of the outcome.
+_STEPS = (-2.0, -1.0, 0.0, 1.0, 2.0)
+_STEP_IN_SD = 0.4
+
+
+@dataclass(frozen=True)
+class Adjusted:
+    """The secondary family judged together.
+
+    p, adjusted_p : by outcome code; None where an outcome could not be tested, which still counts in the family. For
+    Westfall–Young p is the randomisation test's own, else that of the method that decides the outcome.
+    """
+
+    tag: Tag
+    adjustment: Adjustment
+    p: Mapping[str, float | None]
+    adjusted_p: Mapping[str, float | None]
+    warnings: tuple[str, ...]
+    note: str
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "tag": self.tag,
+            "adjustment": self.adjustment,
+            "p": dict(self.p),
+            "adjusted_p": dict(self.adjusted_p),
+            "warnings": list(self.warnings),
+            "note": self.note,
+        }
+
+
+@dataclass(frozen=True)
+class Moderated:
+    """Whether an outcome's difference depends on `by`."""
+
+    tag: Tag
+    outcome: str
+    by: str
+    result: ByGroup | ByBaseline | NotEstimable
+    note: str
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"tag": self.tag, "outcome": self.outcome, "by": self.by, "note": self.note, **self.result.to_dict()}
+
+
+@dataclass(frozen=True)
+class Tipped:
+    """How different the primary's missing answers would have to be; people and whole sites apart."""
+
+    tag: Tag
+    outcome: str
+    method: str | None
+    people: Tipping | NotEstimable
+    sites: Tipping | NotEstimable
+    note: str
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "tag": self.tag,
+            "outcome": self.outcome,
+            "method": self.method,
+            "people": self.people.to_dict(),
+            "sites": self.sites.to_dict(),
+            "note": self.note,
+        }
+
+
+def adjusted(
+    plan: StatisticalAnalysisPlan,
+    frame: pd.DataFrame,
+    comparisons: Mapping[str, Comparison | NotEstimable],
+    lock: Lock | None,
+) -> Adjusted | NotEstimable | None:
+    """The secondary family's adjusted p-values; None where the plan asks for none or has no such family.
+
+    Outcomes of the harm family are never among them: a harm is not to be adjusted away.
+    """
+    family = [one for one in plan.outcomes if one.family == "secondary"]
+    if plan.adjust == "none" or not family:
+        return None
+    tag, note = tag_together(plan, lock, "adjust", family)
+    if plan.adjust == "westfall_young":
+        return _over_allocations(plan, frame, family, tag, note)
+    own = {one.code: _p(_decided(plan, one, comparisons)) for one in family}
+    values = np.array([np.nan if p is None else p for p in own.values()])
+    rule = holm if plan.adjust == "holm" else hochberg
+    found = rule(values, len(family))
+    return Adjusted(tag, plan.adjust, own, _named(family, found), (), note)
+
+
+def _over_allocations(
+    plan: StatisticalAnalysisPlan, frame: pd.DataFrame, family: list[PlannedOutcome], tag: Tag, note: str
+) -> Adjusted | NotEstimable:
+    if plan.design != "randomised":
+        return NotEstimable("sites were not randomised, so there are no allocations to judge over; choose holm")
+    try:
+        labels, site_arm, stratum = _allocation(plan.question(family[0], ("cr2",)), frame)
+    except BadData as error:
+        return NotEstimable(str(error))
+    means = np.full((len(labels), len(family)), np.nan)
+    for k, one in enumerate(family):
+        question = plan.question(one, ("cr2",))
+        try:
+            data = read(frame, question)
+        except BadData:
+            continue  # the outcome's own entry says why; it counts in the family without a p
+        means[[labels.index(name) for name in data.site_labels], k] = residual_site_means(data, question)
+    with one_thread():
+        found = westfall_young(scheme(site_arm, stratum), site_arm, means, rng=np.random.default_rng(plan.seed))
+    if not isinstance(found, WestfallYoung):
+        return found
+    warnings = list(found.warnings)
+    if stratum is None:
+        warnings.append("complete randomisation assumed, as neither strata nor pairs were named")
+    return Adjusted(
+        tag,
+        plan.adjust,
+        dict(zip((one.code for one in family), found.p, strict=True)),
+        dict(zip((one.code for one in family), found.adjusted_p, strict=True)),
+        tuple(warnings),
+        note,
+    )
+
+
+def _allocation(question: Question, frame: pd.DataFrame) -> tuple[list[str], Floats, Codes | None]:
+    """Every site allocated, answered or not: labels, arm (1 treatment) and stratum or pair."""
+    site, labels = coded(frame[question.site])
+    arm, arm_labels = coded(frame[question.arm])
+    places = np.arange(len(frame))
+    site_arm = one_value_a_site(site, arm, labels, column=question.arm, kind="arm", places=places)
+    treated = arm_labels.index(treated_label(arm_labels, question.treatment, question.arm)[0])
+    known = np.flatnonzero(site_arm >= 0)
+    stratum: Codes | None = None
+    if grouping := question.strata or question.pairs:
+        stratum = one_value_a_site(
+            site, coded(frame[grouping])[0], labels, column=grouping, kind="stratum", places=places
+        )
+        known = np.flatnonzero((site_arm >= 0) & (stratum >= 0))
+        stratum = stratum[known]
+    return [labels[k] for k in known], (site_arm[known] == treated).astype(np.float64), stratum
+
+
+def moderated(
+    plan: StatisticalAnalysisPlan, frame: pd.DataFrame, moderation: Moderation, lock: Lock | None
+) -> Moderated:
+    """One moderation of the plan: by the outcome's baseline or another number, or by a column of groups."""
+    outcome = next(one for one in plan.outcomes if one.code == moderation.outcome)
+    tag, note = tag_of_moderation(plan, moderation, outcome, lock)
+    question = plan.question(outcome, ("lmm_kenward_roger",))
+    result: ByGroup | ByBaseline | NotEstimable
+    try:
+        result = _by(frame, question, moderation.by)
+    except BadData as error:
+        result = NotEstimable(str(error))
+    return Moderated(tag, moderation.outcome, moderation.by, result, note)
+
+
+def _by(frame: pd.DataFrame, question: Question, by: str) -> ByGroup | ByBaseline | NotEstimable:
+    if by == question.baseline or (question.wave and by == question.outcome):
+        return by_baseline(frame, question)
+    if by not in frame.columns:
+        return NotEstimable(f'there is no column "{by}" in the table')
+    values = frame[by]
+    number = pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
+    if not number or values.nunique() <= _GROUPS:
+        return by_group(frame, question, by)
+    if question.wave:
+        return NotEstimable("long data: a number other than the first wave cannot be a moderator here")
+    others = (*question.covariates, question.baseline) if question.baseline else question.covariates
+    covariates = tuple(name for name in others if name != by)
+    return by_baseline(frame, replace(question, baseline=by, covariates=covariates))
+
+
+def tipped(
+    plan: StatisticalAnalysisPlan,
+    frame: pd.DataFrame,
+    comparisons: Mapping[str, Comparison | NotEstimable],
+    lock: Lock | None,
+) -> Tipped | None:
+    """The primary's tipping points; None where the plan does not ask for them."""
+    if not plan.tipping:
+        return None
+    primary = plan.primary
+    method = plan.method_of(primary)
+    tag, note = tag_together(plan, lock, "tipping", [primary])
+    people, sites = _tipping(plan, frame, _decided(plan, primary, comparisons), method)
+    return Tipped(tag, primary.code, method, people, sites, note)
+
+
+def _tipping(
+    plan: StatisticalAnalysisPlan, frame: pd.DataFrame, result: MethodResult, method: str | None
+) -> tuple[Tipping | NotEstimable, Tipping | NotEstimable]:
+    if isinstance(result, NotEstimable) or method is None:
+        reason = NotEstimable(result.reason if isinstance(result, NotEstimable) else "no method decides")
+        return reason, reason
+    if method == "win_probability":
+        reason = NotEstimable("a win probability is not in points, so no shift in points can be added to it")
+        return reason, reason
+    question = plan.question(plan.primary, (method,))
+    shares = shares_of(frame, question, "site" if WEIGHTS[method] == "every site the same" else "person")
+    step = plan.primary.smallest_worthwhile
+    if step is None:
+        step = _STEP_IN_SD * float(np.nanstd(numbers(frame[question.outcome], question.outcome), ddof=1))
+    deltas = [step * one for one in _STEPS]
+    return (
+        tipping(result.estimate, result.ci, shares.people, deltas),
+        tipping(result.estimate, result.ci, shares.sites, deltas),
+    )
+
+
+def _decided(
+    plan: StatisticalAnalysisPlan, outcome: PlannedOutcome, comparisons: Mapping[str, Comparison | NotEstimable]
+) -> MethodResult:
+    found, method = comparisons[outcome.code], plan.method_of(outcome)
+    if isinstance(found, NotEstimable):
+        return found
+    return (
+        NotEstimable("no method decides: so few sites are only described") if method is None else found.methods[method]
+    )
+
+
+def _p(result: MethodResult) -> float | None:
+    return None if isinstance(result, NotEstimable) else result.p
+
+
+def _named(family: list[PlannedOutcome], values: Floats) -> dict[str, float | None]:
+    return {
+        one.code: None if np.isnan(value) else float(value) for one, value in zip(family, values.tolist(), strict=True)
+    }
