@@ -257,15 +257,15 @@ def scores_frame(session: Session, trial_id: str, scale: str, waves: Iterable[st
     """
     import pandas as pd  # noqa: PLC0415  (kept out of the participant's path: importing it takes a second)
 
-    wanted = {
-        one: code
-        for one, code in session.execute(
-            select(Wave.id, Wave.code).where(Wave.trial_id == trial_id, Wave.code.in_(list(waves)))
-        )
-    }
+    wanted = _by_id(session, select(Wave.id, Wave.code).where(Wave.trial_id == trial_id, Wave.code.in_(list(waves))))
     query = (
         select(
-            Membership.site_id, Membership.review_id, Membership.person_id, Membership.role, Assignment.wave_id, Score.value
+            Membership.site_id,
+            Membership.review_id,
+            Membership.person_id,
+            Membership.role,
+            Assignment.wave_id,
+            Score.value,
         )
         .select_from(Score)
         .join(Response, Response.id == Score.response_id)
@@ -285,10 +285,12 @@ def scores_frame(session: Session, trial_id: str, scale: str, waves: Iterable[st
         )
     }
     starts = select(Review.id, Review.starts_on).join(Site, Site.id == Review.site_id).where(Site.trial_id == trial_id)
-    began = {review: day for review, day in session.execute(starts)}
+    began = _by_id(session, starts)
     frame["wave"] = frame["wave"].map(wanted).astype(object)
     frame.insert(5, "arm", frame["site"].map({site: arm for site, (arm, _) in sites.items()}).astype(object))
-    frame.insert(6, "stratum", frame["site"].map({site: stratum for site, (_, stratum) in sites.items()}).astype(object))
+    frame.insert(
+        6, "stratum", frame["site"].map({site: stratum for site, (_, stratum) in sites.items()}).astype(object)
+    )
     frame["value"] = frame["value"].astype(float)
     frame["starts_on"] = frame["review"].map(began).astype(object)
     frame = frame.sort_values(["starts_on", "review"], kind="stable", na_position="last")
@@ -369,7 +371,9 @@ def board_tally(session: Session, trial_id: str) -> "pd.DataFrame":
 
     keys = (Membership.site_id, Membership.review_id, Assignment.wave_id, Membership.role)
     query = (
-        select(*keys, func.count(), func.count(Response.id), func.sum(case((Response.state == "submitted", 1), else_=0)))
+        select(
+            *keys, func.count(), func.count(Response.id), func.sum(case((Response.state == "submitted", 1), else_=0))
+        )
         .select_from(Assignment)
         .join(Membership, Membership.id == Assignment.membership_id)
         .outerjoin(Response, Response.assignment_id == Assignment.id)
@@ -379,9 +383,9 @@ def board_tally(session: Session, trial_id: str) -> "pd.DataFrame":
     columns = ["site", "review", "wave", "role", "expected", "opened", "answered"]
     found = pd.DataFrame(session.execute(query).all(), columns=columns)
     of_trial = select(Review.id, Review.label).join(Site, Site.id == Review.site_id).where(Site.trial_id == trial_id)
-    labels = {review: label for review, label in session.execute(of_trial)}
-    names = {site: name for site, name in session.execute(select(Site.id, Site.name).where(Site.trial_id == trial_id))}
-    waves = {one: code for one, code in session.execute(select(Wave.id, Wave.code).where(Wave.trial_id == trial_id))}
+    labels = _by_id(session, of_trial)
+    names = _by_id(session, select(Site.id, Site.name).where(Site.trial_id == trial_id))
+    waves = _by_id(session, select(Wave.id, Wave.code).where(Wave.trial_id == trial_id))
     return found.assign(
         site_name=found["site"].map(names).astype(object),
         review_label=found["review"].map(labels).astype(object),
@@ -404,7 +408,7 @@ def people_expected(session: Session, trial_id: str, by: str, filters: Mapping[s
         .where(Wave.trial_id == trial_id, *(columns[name] == value for name, value in filters.items()))
         .group_by(key)
     )
-    return {one: people for one, people in session.execute(query)}
+    return _by_id(session, query)
 
 
 def asked_of(session: Session, trial_id: str) -> list[Asked]:
@@ -622,6 +626,11 @@ def _read(value: str | None) -> Any:
     """An answer from its JSON text, a list as a tuple, so that answers can be counted."""
     found = None if value is None else json.loads(value)
     return tuple(found) if isinstance(found, list) else found
+
+
+def _by_id(session: Session, query: Select[Any, Any]) -> dict[Any, Any]:
+    """A query's second column by its first."""
+    return {row[0]: row[1] for row in session.execute(query)}
 
 
 def _rows_of(session: Session, query: Select[*tuple[Any, ...]], columns: list[str]) -> dict[str, list[Any]]:

@@ -200,9 +200,7 @@ def _reliability(trial: Trial, family: Family, code: str) -> list[reliability.Gr
     session, plan = access.database(), _plan(trial)
     level = plan.level if plan else 0.95
     key = (trial.id, family.name, "reliability", code)
-    found: list[reliability.Group] = kept(
-        session, key, lambda: reliability.groups(session, trial, family, code, level)
-    )
+    found: list[reliability.Group] = kept(session, key, lambda: reliability.groups(session, trial, family, code, level))
     return found
 
 

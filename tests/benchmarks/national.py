@@ -7,6 +7,7 @@ then without news (warm), while people answer their questionnaires over HTTP.
 
 import argparse
 import json
+import math
 import os
 import random
 import statistics
@@ -161,7 +162,7 @@ class People:
     """Some people answering one after another, each from the code to the receipt, with the time each post took."""
 
     def __init__(self, port: int, cards: list[str], seed: int) -> None:
-        self._port, self._cards, self._rng = port, cards, random.Random(seed)
+        self._port, self._cards, self._rng = port, cards, random.Random(seed)  # noqa: S311  (which answer, not a secret)
         self.posts: list[float] = []
         self.submits: list[float] = []
 
@@ -258,8 +259,6 @@ def report(found: list[Found]) -> str:
 
 def picture(found: list[Found]) -> str:
     """Seconds of the promised pages, cold and warm, by the number of responses; both axes logarithmic."""
-    import math  # noqa: PLC0415
-
     width, height, left, top = 720, 420, 70, 30
     wide, tall = 420, 330
     ends, least, most = (4.0, 6.0), -2.0, 1.5
@@ -289,9 +288,7 @@ def picture(found: list[Found]) -> str:
     for kind in dict.fromkeys(one.database for one in found):
         for page, colour in colours.items():
             for how, dash in (("cold", "6 4"), ("warm", "")):
-                points = [
-                    at(one.filled.responses, getattr(one, how)[page]) for one in found if one.database == kind
-                ]
+                points = [at(one.filled.responses, getattr(one, how)[page]) for one in found if one.database == kind]
                 if not points:
                     continue
                 thin = 2 if kind == "sqlite" else 1
@@ -316,7 +313,9 @@ def main() -> int:
     for kind in asked.database:
         for size in asked.sizes:
             found.append(measure(size, kind))
-            sys.stdout.write(json.dumps({**asdict(found[-1]), "posts": len(found[-1].posts), "missed": found[-1].missed}) + "\n")
+            sys.stdout.write(
+                json.dumps({**asdict(found[-1]), "posts": len(found[-1].posts), "missed": found[-1].missed}) + "\n"
+            )
             sys.stdout.flush()
     write(found)
     return 1 if any(one.missed for one in found) else 0

@@ -86,8 +86,8 @@ def fill(engine: Engine, size: Size, vault: Vault, *, now: datetime, waiting: in
         trial = _trial(session, now)
         sites = _sites(session, trial, rng, now)
         made = _Maker(session, trial, size, rng, today)
-        for place, (site, treated) in enumerate(sites):
-            made.site(place, site, treated)
+        for site, treated in sites:
+            made.site(site, treated)
         session.commit()
     answers = made.answer()
     counted = _put(engine, made, answers)
@@ -99,9 +99,7 @@ def fill(engine: Engine, size: Size, vault: Vault, *, now: datetime, waiting: in
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.exec_driver_sql("ANALYZE" if engine.dialect.name == "sqlite" else "VACUUM (ANALYZE)")
     people = len(made.people)
-    return Filled(
-        trial.slug, len(sites), len(made.reviews), people, len(made.asked), len(made.given), *counted, cards
-    )
+    return Filled(trial.slug, len(sites), len(made.reviews), people, len(made.asked), len(made.given), *counted, cards)
 
 
 def _trial(session: Session, now: datetime) -> Trial:
@@ -146,7 +144,7 @@ class _Maker:
         drawn = self._rng.bytes(8 * count).hex()
         return [drawn[16 * place : 16 * place + 16] for place in range(count)]
 
-    def site(self, number: int, site: Any, treated: bool) -> None:
+    def site(self, site: Any, treated: bool) -> None:
         """A site's reviews a few days after one another, some of its professionals in several of them."""
         rng = self._rng
         start = self._today - timedelta(days=FIRST_DAY - 3)
@@ -183,7 +181,14 @@ class _Maker:
                     known.append((person, level))
             again.add(person)
             self.places.append(
-                {"id": place, "person_id": person, "site_id": site, "review_id": review, "role": role, "form": "standard"}
+                {
+                    "id": place,
+                    "person_id": person,
+                    "site_id": site,
+                    "review_id": review,
+                    "role": role,
+                    "form": "standard",
+                }
             )
             for wave, turnout in TURNOUT.items():
                 for instrument in self._asks[role, wave]:
@@ -300,7 +305,9 @@ class _Scorer:
         self._scales = []
         conditions = {item.code: item.show_if for item in instrument.items if item.show_if is not None}
         for scale in sorted(instrument.scales, key=lambda one: one.code):
-            needs = dict.fromkeys([*(conditions[code].item for code in scale.items if code in conditions), *scale.items])  # type: ignore[union-attr]
+            needs = dict.fromkeys(
+                [*(conditions[code].item for code in scale.items if code in conditions), *scale.items]
+            )  # type: ignore[union-attr]
             self._scales.append((scale.code, replace(instrument, scales=(scale,)), tuple(needs), {}))
 
     def rows(
@@ -321,7 +328,7 @@ class _Scorer:
 
 def _values(item: Item) -> tuple[Any, ...]:
     if item.kind == "several":
-        return tuple([one] for one in item.codes) + tuple([list(item.codes[:2])])
+        return tuple([one] for one in item.codes) + (list(item.codes[:2]),)
     if item.kind == "number":
         low = int(item.minimum or 0)  # type: ignore[arg-type]
         return tuple(range(low, min(int(item.maximum), low + 30) + 1))  # type: ignore[arg-type]
@@ -368,7 +375,9 @@ class _sqlite:  # noqa: N801  (a context manager, called as a function is)
 
     def _put(self, table: type[Base], columns: Sequence[str], rows: list[tuple[Any, ...]]) -> None:
         statement = INTO.format(
-            table=table.__tablename__, columns=", ".join(f'"{one}"' for one in columns), marks=", ".join("?" * len(columns))
+            table=table.__tablename__,
+            columns=", ".join(f'"{one}"' for one in columns),
+            marks=", ".join("?" * len(columns)),
         )
         told = [tuple(str(cell) if isinstance(cell, date) else cell for cell in row) for row in rows] if any(
             isinstance(cell, date) for cell in rows[0]
@@ -415,4 +424,3 @@ def _waiting(session: Session, site: Any, vault: Vault, now: datetime, count: in
         yield str(roster.issue_card(
             session, make.person(session, review).person_id, vault=vault, actor="system", now=now,
         ))  # fmt: skip
-

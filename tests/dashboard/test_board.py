@@ -64,7 +64,10 @@ def test_the_lines_of_every_way_to_count_add_up_to_all_that_is_expected(app: Fla
     crowd.people(session, crowd.trial(session))
     rows = rows_of(evaluator(app, session), f"/dashboard/trial/responses.csv?by={by}")
     assert rows[0][:4] == ["Group", "Expected", "Opened", "Answered"]
-    assert [sum(int(row[column]) for row in rows[1:]) for column in (1, 3)] == [48 * 5, 48 * 2]  # four waves, and a story a year on
+    assert [sum(int(row[column]) for row in rows[1:]) for column in (1, 3)] == [
+        48 * 5,
+        48 * 2,
+    ]  # four waves, and a story a year on
 
 
 def test_the_board_narrows_by_links_alone(app: Flask, session: Session) -> None:

@@ -21,42 +21,42 @@ def _sends(session: Session, vault: Vault) -> None:
     make.answered(session, make.assignment(session, _asked(session)), vault)
 
 
-def _begins(session: Session, vault: Vault) -> None:  # noqa: ARG001
+def _begins(session: Session, vault: Vault) -> None:
     _begun(session, agreed=True)
 
 
-def _declines(session: Session, vault: Vault) -> None:  # noqa: ARG001
+def _declines(session: Session, vault: Vault) -> None:
     _begun(session, agreed=False)
 
 
-def _is_taken_away(session: Session, vault: Vault) -> None:  # noqa: ARG001
+def _is_taken_away(session: Session, vault: Vault) -> None:
     one = session.scalars(select(Response).limit(1)).one()
     session.execute(delete(Response).where(Response.id == one.id))
 
 
-def _is_scored_again(session: Session, vault: Vault) -> None:  # noqa: ARG001
+def _is_scored_again(session: Session, vault: Vault) -> None:
     session.execute(update(Score).values(value=50.0))
 
 
-def _is_allocated(session: Session, vault: Vault) -> None:  # noqa: ARG001
+def _is_allocated(session: Session, vault: Vault) -> None:
     site = session.scalars(select(Site).where(Site.id.not_in(select(Allocation.site_id)))).one()
     arm = session.scalars(select(Arm).order_by(Arm.position).limit(1)).one()
     roster.allocate(session, site, arm, scheme="complete", actor="system", now=NOW)
 
 
-def _is_expected(session: Session, vault: Vault) -> None:  # noqa: ARG001
+def _is_expected(session: Session, vault: Vault) -> None:
     make.person(session, session.scalars(select(Review).limit(1)).one())
 
 
-def _is_moved(session: Session, vault: Vault) -> None:  # noqa: ARG001
+def _is_moved(session: Session, vault: Vault) -> None:
     session.execute(update(Review).values(starts_on=Review.starts_on))
 
 
-def _is_renamed(session: Session, vault: Vault) -> None:  # noqa: ARG001
+def _is_renamed(session: Session, vault: Vault) -> None:
     session.execute(update(Site).where(Site.name == "Unplaced").values(name="Elsewhere"))
 
 
-def _is_planned_anew(session: Session, vault: Vault) -> None:  # noqa: ARG001
+def _is_planned_anew(session: Session, vault: Vault) -> None:
     session.execute(update(Trial).values(threshold=11))
 
 
@@ -99,7 +99,9 @@ def test_the_stamp_moves_with_every_change_a_dashboard_shows(
     assert responses.stamp(session) > before
 
 
-def test_one_taken_away_and_another_sent_is_news_though_the_counts_are_as_before(session: Session, vault: Vault) -> None:
+def test_one_taken_away_and_another_sent_is_news_though_the_counts_are_as_before(
+    session: Session, vault: Vault
+) -> None:
     _trial(session)
     _sends(session, vault)
     session.commit()
