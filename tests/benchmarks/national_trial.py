@@ -328,7 +328,7 @@ class _Scorer:
 
 def _values(item: Item) -> tuple[Any, ...]:
     if item.kind == "several":
-        return tuple([one] for one in item.codes) + (list(item.codes[:2]),)
+        return (*([one] for one in item.codes), list(item.codes[:2]))
     if item.kind == "number":
         low = int(item.minimum or 0)  # type: ignore[arg-type]
         return tuple(range(low, min(int(item.maximum), low + 30) + 1))  # type: ignore[arg-type]
