@@ -101,6 +101,12 @@ def adjusted(
     """The secondary family's adjusted p-values; None where the plan asks for none or has no such family.
 
     Outcomes of the harm family are never among them: a harm is not to be adjusted away.
+
+    >>> from importlib.resources import files
+    >>> from analysis.report.document import plan_from_toml
+    >>> plan = plan_from_toml(files("analysis.report").joinpath("default.toml").read_text(encoding="utf-8"))
+    >>> adjusted(plan, pd.DataFrame(), {}, None) is None  # one outcome, so there is no family
+    True
     """
     family = [one for one in plan.outcomes if one.family == "secondary"]
     if plan.adjust == "none" or not family:

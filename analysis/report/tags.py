@@ -28,7 +28,16 @@ class Lock:
 
 
 def tag_of(plan: StatisticalAnalysisPlan, outcome: PlannedOutcome, lock: Lock | None) -> tuple[Tag, str]:
-    """How an outcome's planned results are tagged, and why in a sentence ("" where it is as locked)."""
+    """How an outcome's planned results are tagged, and why in a sentence ("" where it is as locked).
+
+    >>> from importlib.resources import files
+    >>> from analysis.report.document import plan_from_toml
+    >>> plan = plan_from_toml(files("analysis.report").joinpath("default.toml").read_text(encoding="utf-8"))
+    >>> tag_of(plan, plan.primary, None)
+    ('exploratory', 'the plan was not locked before it was run')
+    >>> tag_of(plan, plan.primary, Lock(plan, "2026-01-05T09:00:00+00:00", plan.sha256))
+    ('pre-specified', '')
+    """
     if lock is None:
         return "exploratory", NOT_LOCKED
     if plan.sha256 == lock.sha256:
