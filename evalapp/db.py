@@ -99,8 +99,10 @@ def _prepare_sqlite(connection: DBAPIConnection, record: ConnectionPoolEntry) ->
 
 
 def _begin_sqlite(connection: Any) -> None:
-    reading = connection.get_execution_options().get("reading", False)
-    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+    # A reader begins no transaction: its lock on the file then lasts a statement, not a page that computes and draws
+    # for seconds while nobody's answers could be stored. Each statement sees what is committed, as on PostgreSQL.
+    if not connection.get_execution_options().get("reading", False):
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def prepare_file(engine: Engine) -> None:

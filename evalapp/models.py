@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Boolean,
     CheckConstraint,
     Date,
@@ -386,3 +387,15 @@ class Release(Base):
         UniqueConstraint("trial_id", "number"),
         CheckConstraint("number > 0", name="number_positive"),
     )
+
+
+class News(Base):
+    """How often anything a dashboard shows has changed; triggers count, so that no writer can forget to.
+
+    The sum over slots moves with every change and says nothing of whose it was or when. Slots keep writers on
+    PostgreSQL from waiting for one counter.
+    """
+
+    __tablename__ = "news"
+    slot: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    changes: Mapped[int] = mapped_column(BigInteger)

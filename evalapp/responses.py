@@ -30,6 +30,7 @@ from evalapp.models import (
     Assignment,
     FreeText,
     Membership,
+    News,
     Response,
     Review,
     Score,
@@ -257,26 +258,42 @@ def scores_frame(session: Session, trial_id: str, scale: str, waves: Iterable[st
     """
     import pandas as pd  # noqa: PLC0415  (kept out of the participant's path: importing it takes a second)
 
+    wanted = _by_id(session, select(Wave.id, Wave.code).where(Wave.trial_id == trial_id, Wave.code.in_(list(waves))))
     query = (
         select(
-            Site.id, Review.id, Membership.person_id, Membership.role, Wave.code, Arm.code, Allocation.stratum,
-            Score.value, Review.starts_on,
+            Membership.site_id,
+            Membership.review_id,
+            Membership.person_id,
+            Membership.role,
+            Assignment.wave_id,
+            Score.value,
         )
         .select_from(Score)
         .join(Response, Response.id == Score.response_id)
         .join(Assignment, Assignment.id == Response.assignment_id)
         .join(Membership, Membership.id == Assignment.membership_id)
-        .join(Wave, Wave.id == Assignment.wave_id)
-        .join(Site, Site.id == Membership.site_id)
-        .outerjoin(Review, Review.id == Membership.review_id)
-        .outerjoin(Allocation, Allocation.site_id == Site.id)
-        .outerjoin(Arm, Arm.id == Allocation.arm_id)
-        .where(Site.trial_id == trial_id, Score.scale == scale, Wave.code.in_(list(waves)))
-        .where(Response.state == "submitted")
-    )  # fmt: skip
-    columns = ["site", "review", "participant", "role", "wave", "arm", "stratum", "value", "starts_on"]
-    frame = pd.DataFrame(session.execute(query).all(), columns=columns)
+        .where(Score.scale == scale, Assignment.wave_id.in_(list(wanted)), Response.state == "submitted")
+    )
+    rows = _rows_of(session, query, ["site", "review", "participant", "role", "wave", "value"])
+    frame = pd.DataFrame(rows, dtype=object)
+    sites = {
+        site: (arm, stratum)
+        for site, arm, stratum in session.execute(
+            select(Site.id, Arm.code, Allocation.stratum)
+            .outerjoin(Allocation, Allocation.site_id == Site.id)
+            .outerjoin(Arm, Arm.id == Allocation.arm_id)
+            .where(Site.trial_id == trial_id)
+        )
+    }
+    starts = select(Review.id, Review.starts_on).join(Site, Site.id == Review.site_id).where(Site.trial_id == trial_id)
+    began = _by_id(session, starts)
+    frame["wave"] = frame["wave"].map(wanted).astype(object)
+    frame.insert(5, "arm", frame["site"].map({site: arm for site, (arm, _) in sites.items()}).astype(object))
+    frame.insert(
+        6, "stratum", frame["site"].map({site: stratum for site, (_, stratum) in sites.items()}).astype(object)
+    )
     frame["value"] = frame["value"].astype(float)
+    frame["starts_on"] = frame["review"].map(began).astype(object)
     frame = frame.sort_values(["starts_on", "review"], kind="stable", na_position="last")
     first = frame.groupby("participant", sort=False)["review"].transform("first")  # the first there is
     frame = frame[(frame["review"] == first) | frame["review"].isna()]
@@ -345,6 +362,56 @@ def people_frame(session: Session, trial_id: str) -> "pd.DataFrame":
     return frame
 
 
+def board_tally(session: Session, trial_id: str) -> "pd.DataFrame":
+    """How many questionnaires are expected, opened and answered, counted by the database.
+
+    Columns: site, site_name, review, review_label (both missing outside reviews), wave, role, expected, opened (begun,
+    declined or sent), answered. A row a review (or site outside its reviews), wave and role.
+    """
+    import pandas as pd  # noqa: PLC0415  (as above)
+
+    keys = (Membership.site_id, Membership.review_id, Assignment.wave_id, Membership.role)
+    query = (
+        select(
+            *keys, func.count(), func.count(Response.id), func.sum(case((Response.state == "submitted", 1), else_=0))
+        )
+        .select_from(Assignment)
+        .join(Membership, Membership.id == Assignment.membership_id)
+        .outerjoin(Response, Response.assignment_id == Assignment.id)
+        .where(Assignment.wave_id.in_(select(Wave.id).where(Wave.trial_id == trial_id)))
+        .group_by(*keys)
+    )
+    columns = ["site", "review", "wave", "role", "expected", "opened", "answered"]
+    found = pd.DataFrame(session.execute(query).all(), columns=columns)
+    of_trial = select(Review.id, Review.label).join(Site, Site.id == Review.site_id).where(Site.trial_id == trial_id)
+    labels = _by_id(session, of_trial)
+    names = _by_id(session, select(Site.id, Site.name).where(Site.trial_id == trial_id))
+    waves = _by_id(session, select(Wave.id, Wave.code).where(Wave.trial_id == trial_id))
+    return found.assign(
+        site_name=found["site"].map(names).astype(object),
+        review_label=found["review"].map(labels).astype(object),
+        wave=found["wave"].map(waves).astype(object),
+    )
+
+
+def people_expected(session: Session, trial_id: str, by: str, filters: Mapping[str, str]) -> dict[str | None, int]:
+    """How many different people are expected to answer something, by the id of a site or review, or by wave or role.
+
+    filters : site, wave or role to a value, and only those are counted.
+    """
+    columns = {"site": Membership.site_id, "review": Membership.review_id, "wave": Wave.code, "role": Membership.role}
+    key: Any = columns[by]
+    query = (
+        select(key, func.count(Membership.person_id.distinct()))
+        .select_from(Assignment)
+        .join(Membership, Membership.id == Assignment.membership_id)
+        .join(Wave, Wave.id == Assignment.wave_id)
+        .where(Wave.trial_id == trial_id, *(columns[name] == value for name, value in filters.items()))
+        .group_by(key)
+    )
+    return _by_id(session, query)
+
+
 def asked_of(session: Session, trial_id: str) -> list[Asked]:
     """Every questionnaire of a trial, by wave in its order, name and version, with how many are expected and sent."""
     query = (
@@ -362,11 +429,11 @@ def asked_of(session: Session, trial_id: str) -> list[Asked]:
     return [Asked(*row) for row in session.execute(query)]
 
 
-def stamp(session: Session) -> tuple[tuple[Any, ...], ...]:
-    """What changes when somebody is asked, begins, sends or declines, or a site is allocated: whether a count still holds."""
-    states = select(Response.instrument, Response.state, func.count()).group_by(Response.instrument, Response.state)
-    others = [select(func.count()).select_from(table) for table in (Allocation, Assignment)]
-    return (*(tuple(row) for row in session.execute(states)), *(tuple(session.execute(one).one()) for one in others))
+def stamp(session: Session) -> int:
+    """A number that moves whenever anything a dashboard shows has changed: a response begun, sent, declined or taken away,
+    scores derived again, a site allocated, somebody expected. The database counts (migration 0003); other trials of the
+    installation move it too, which costs a look and never shows an old number."""
+    return int(session.scalar(select(func.coalesce(func.sum(News.changes), 0))) or 0)
 
 
 def scores_tally(session: Session, trial_id: str, scale: str, instruments: Collection[str]) -> "pd.DataFrame":
@@ -573,6 +640,24 @@ def _read(value: str | None) -> Any:
     """An answer from its JSON text, a list as a tuple, so that answers can be counted."""
     found = None if value is None else json.loads(value)
     return tuple(found) if isinstance(found, list) else found
+
+
+def _by_id(session: Session, query: Select[Any, Any]) -> dict[Any, Any]:
+    """A query's second column by its first."""
+    return {row[0]: row[1] for row in session.execute(query)}
+
+
+def _rows_of(session: Session, query: Select[*tuple[Any, ...]], columns: list[str]) -> dict[str, list[Any]]:
+    """A query's columns as lists in which one text is one object however many rows hold it.
+
+    Read whole and at once: a cursor left open would block writers of an SQLite file.
+    """
+    same: dict[Any, Any] = {}
+    found: dict[str, list[Any]] = {column: [] for column in columns}
+    for row in session.execute(query).all():
+        for column, cell in zip(columns, row, strict=True):
+            found[column].append(same.setdefault(cell, cell))
+    return found
 
 
 def by_receipt(session: Session, receipt: str) -> tuple[str, date] | None:

@@ -95,6 +95,11 @@ class Server:
                 time.sleep(0.05)
         raise RuntimeError(f"the server did not start: {self._log.read_text()[-2000:]}")
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
     def kill(self) -> None:
         """End it as a power cut would."""
         self._end(signal.SIGKILL)

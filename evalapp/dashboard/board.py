@@ -41,30 +41,43 @@ class Line:
         return None if self.answered is None or not self.expected else round(100 * self.answered / self.expected)
 
 
-def lines(people: pd.DataFrame, by: str, *, whole: bool) -> list[Line]:
-    """The board's lines from `responses.people_frame`; a group's people are counted, not their questionnaires twice.
+def counted(tally: pd.DataFrame, by: str, filters: Mapping[str, str]) -> pd.DataFrame:
+    """The board's counts, a row a line in its order, from `responses.board_tally`.
 
-    `whole` is for evaluators. For everyone else counts come in steps of five, and only where ten people are expected.
+    Columns: key (an id, or a code), label, expected, opened, answered. filters : column to the only value counted.
+    """
+    for column, value in filters.items():
+        tally = tally[tally[column] == value]
+    names: Mapping[str, str] = WAVE_NAMES if by == "wave" else ROLE_NAMES
+    if by == "review":
+        label = tally["site_name"] + ", " + tally["review_label"].fillna("outside reviews")
+        tally = tally.assign(key=tally["review"].fillna(""), label=label, order=label)
+    elif by == "site":
+        tally = tally.assign(key=tally["site"], label=tally["site_name"], order=tally["site_name"])
+    else:
+        order = {code: place for place, code in enumerate(names)}
+        tally = tally.assign(key=tally[by], label=tally[by].map(names), order=tally[by].map(order))
+    groups = tally.groupby(["order", "key", "site"] if by == "review" else ["order", "key"], sort=True)
+    sums = groups[["expected", "opened", "answered"]].sum()
+    return sums.assign(label=groups["label"].first()).reset_index()
+
+
+def lines(counts: pd.DataFrame, people: Mapping[str | None, int] | None) -> list[Line]:
+    """The board's lines from what was `counted`.
+
+    people : different people expected, by key; for readers who see counts in steps of five, and only where ten people
+    are expected. None for evaluators, who see them whole.
     """
     found = []
-    for label, group in _groups(people, by):
-        expected = len(group)
-        answered = int((group["state"] == "submitted").sum())
-        opened = int(group["state"].isin(["open", "submitted", "declined"]).sum())
-        if whole:
-            found.append(Line(label, expected, opened, answered))
-        elif group["participant"].nunique() < SMALLEST_EXPECTED:
-            found.append(Line(label, expected, None, None))
+    for row in counts.itertuples(index=False):
+        expected, opened, answered = int(row.expected), int(row.opened), int(row.answered)
+        if people is None:
+            found.append(Line(str(row.label), expected, opened, answered))
+        elif people.get(str(row.key), 0) < SMALLEST_EXPECTED:
+            found.append(Line(str(row.label), expected, None, None))
         else:
-            found.append(Line(label, expected, STEP * (opened // STEP), STEP * (answered // STEP)))
+            found.append(Line(str(row.label), expected, STEP * (opened // STEP), STEP * (answered // STEP)))
     return found
-
-
-def chosen(people: pd.DataFrame, filters: Mapping[str, str]) -> pd.DataFrame:
-    """The rows that match every filter (column to value)."""
-    for column, value in filters.items():
-        people = people[people[column] == value]
-    return people
 
 
 def figure(found: list[Line], by: str) -> Bars:
@@ -84,14 +97,3 @@ def finding(found: list[Line], *, whole: bool) -> str:
 
 def _why(line: Line) -> str:
     return TOO_FEW if line.answered is None else ""
-
-
-def _groups(people: pd.DataFrame, by: str) -> list[tuple[str, pd.DataFrame]]:
-    if by == "site":
-        return [(str(name), group) for (name, _), group in people.groupby(["site_name", "site"], sort=True)]
-    if by == "review":
-        keys = ["site_name", "review_label", "review"]
-        people = people.fillna({"review_label": "outside reviews", "review": ""})
-        return [(f"{site}, {label}", group) for (site, label, _), group in people.groupby(keys, sort=True)]
-    names: Mapping[str, str] = WAVE_NAMES if by == "wave" else ROLE_NAMES
-    return [(names[key], people[people[by] == key]) for key in names if (people[by] == key).any()]

@@ -15,6 +15,7 @@ from evalapp.dashboard import items, missingness, pictures, reliability
 from evalapp.dashboard.items import Arms, Counts, Family, Named, View
 from evalapp.dashboard.page import Chart, Page, chart, choose_trial, csv_of, day, pages, trial_of
 from evalapp.findings import Answer, Measured
+from evalapp.kept import kept
 from evalapp.models import Trial
 
 
@@ -181,7 +182,7 @@ def _look(trial: Trial, family: str, code: str) -> tuple[View, Counts]:
 def _counts(trial: Trial, family: Family, codes: list[str], *, by_arm: bool) -> Counts:
     session = access.database()
     key = (trial.id, family.name, "answers", str(by_arm), *codes)
-    counts: Counts = items.kept(session, key, lambda: items.counts(session, trial, family, codes, by_arm=by_arm))
+    counts: Counts = kept(session, key, lambda: items.counts(session, trial, family, codes, by_arm=by_arm))
     return counts
 
 
@@ -199,9 +200,7 @@ def _reliability(trial: Trial, family: Family, code: str) -> list[reliability.Gr
     session, plan = access.database(), _plan(trial)
     level = plan.level if plan else 0.95
     key = (trial.id, family.name, "reliability", code)
-    found: list[reliability.Group] = items.kept(
-        session, key, lambda: reliability.groups(session, trial, family, code, level)
-    )
+    found: list[reliability.Group] = kept(session, key, lambda: reliability.groups(session, trial, family, code, level))
     return found
 
 
@@ -269,7 +268,7 @@ def _missing(trial: Trial, by: str) -> tuple[list[missingness.Line], list[str], 
     """The lines, the waves that have opened, and the only wave shown (one at a time by site, or the page grows long)."""
     session, today = access.database(), access.today()
     key = (trial.id, "missing", by, today.isoformat())
-    found: list[missingness.Line] = items.kept(session, key, lambda: missingness.lines(session, trial, by, today))
+    found: list[missingness.Line] = kept(session, key, lambda: missingness.lines(session, trial, by, today))
     waves = list(dict.fromkeys(one.wave for one in found))
     if by != "site" or not waves:
         return found, waves, ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -33,6 +33,7 @@ from evalapp.figures import (
 from evalapp.figures.diverging import MOST_ANSWERS
 from evalapp.figures.drawing import CONTROL, LOOKS, TREATMENT, Cell, Look, number
 from evalapp.findings import POOLED, WAVE_NAMES, WAVE_PHRASES, Measured
+from evalapp.kept import kept
 from evalapp.models import WAVES, Trial
 from evalapp.responses import TEXT_KINDS, Asked
 from evalapp.shelf import questionnaire
@@ -565,24 +566,3 @@ def _listed(parts: list[str]) -> str:
     """Parts as one reads them aloud; all but the first in lower case where they are names of roles."""
     lowered = [parts[0], *(one[0].lower() + one[1:] if one in ROLE_NAMES.values() else one for one in parts[1:])]
     return lowered[0] if len(lowered) == 1 else f"{', '.join(lowered[:-1])} and {lowered[-1]}"
-
-
-@dataclass(frozen=True)
-class _Kept:
-    stamp: Any
-    value: Any
-
-
-_kept: dict[tuple[str, ...], _Kept] = {}
-_MOST_KEPT = 32
-
-
-def kept(session: Session, key: tuple[str, ...], make: Callable[[], Any]) -> Any:
-    """What `make` counted, until another response is sent, taken back or declined: a look without news counts nothing."""
-    stamp = responses.stamp(session)
-    found = _kept.get(key)
-    if found is None or found.stamp != stamp:
-        while len(_kept) >= _MOST_KEPT:
-            _kept.pop(next(iter(_kept)))
-        found = _kept[key] = _Kept(stamp, make())
-    return found.value

@@ -13,9 +13,11 @@ from evalapp import access, findings, releases, responses
 from evalapp.access import Permission, requires
 from evalapp.dashboard import board as boards
 from evalapp.dashboard import pictures
+from evalapp.dashboard.board import Line
 from evalapp.dashboard.page import Page, all_trials, chart, choose_trial, csv_of, day, pages, trial_of
 from evalapp.figures import Figure
 from evalapp.findings import Answer
+from evalapp.kept import kept
 from evalapp.models import Trial
 
 if TYPE_CHECKING:
@@ -37,12 +39,9 @@ def board(slug: str | None) -> Page:
     if slug is None:
         return choose_trial("dashboard.board", "Board")
     trial = trial_of(slug)
-    people = responses.people_frame(access.database(), trial.id)
-    by, filters = _asked_of_board()
-    whole = access.may(access.visitor().role, Permission.SEE_BOARD_WHOLE)
-    if not whole:
-        filters = dict(list(filters.items())[:1])  # one at a time, so that two boards cannot be subtracted
-    lines = boards.lines(boards.chosen(people, filters), by, whole=whole)
+    by, filters, whole = _asked_of_board()
+    tally = _tally(trial)
+    lines = _lines(trial, tally, by, filters, whole=whole)
     drawn = None
     if lines:
         asked: dict[str, Any] = {"slug": slug, "by": by, **filters}
@@ -50,7 +49,7 @@ def board(slug: str | None) -> Page:
         drawn = chart("board", boards.finding(lines, whole=whole), boards.figure(lines, by), link)
     return render_template(
         "dashboard/board.html", trial=trial, lines=lines, drawn=drawn, by=by, filters=filters, whole=whole,
-        ways=boards.BY, choices=_choices(people), expected_any=len(people) > 0,
+        ways=boards.BY, choices=_choices(tally), expected_any=len(tally) > 0,
     )  # fmt: skip
 
 
@@ -58,12 +57,9 @@ def board(slug: str | None) -> Page:
 @requires(Permission.SEE_BOARD)
 def board_csv(slug: str) -> Page:
     trial = trial_of(slug)
-    by, filters = _asked_of_board()
-    whole = access.may(access.visitor().role, Permission.SEE_BOARD_WHOLE)
-    if not whole:
-        filters = dict(list(filters.items())[:1])
-    people = boards.chosen(responses.people_frame(access.database(), trial.id), filters)
-    return csv_of(boards.figure(boards.lines(people, by, whole=whole), by).table(), f"{slug}-responses")
+    by, filters, whole = _asked_of_board()
+    found = _lines(trial, _tally(trial), by, filters, whole=whole)
+    return csv_of(boards.figure(found, by).table(), f"{slug}-responses")
 
 
 @pages.get("/dashboard/<slug>/")
@@ -100,7 +96,7 @@ def outcome(slug: str, code: str) -> Page:
     view = _look(trial, code)
     charts = {
         name: chart(name, finding, figure, url_for("dashboard.outcome_csv", slug=slug, code=code, name=name))
-        for name, (finding, figure) in _figures(view).items()
+        for name, (finding, figure) in view.figures.items()
     }
     found, how = view.found, view.how
     comparison = found.comparison if found else None
@@ -118,7 +114,7 @@ def outcome(slug: str, code: str) -> Page:
 @requires(Permission.SEE_RESULTS)
 def outcome_csv(slug: str, code: str, name: str) -> Page:
     view = _look(trial_of(slug), code)
-    figure = _figures(view).get(name)
+    figure = view.figures.get(name)
     if figure is None:
         abort(404)
     comparison = view.found.comparison if view.found else None
@@ -164,14 +160,15 @@ def publish(slug: str) -> Page:
 
 @dataclass(frozen=True)
 class _View:
-    """One outcome; without an answer while results are closed, and then with the arms together."""
+    """One outcome as its page shows it; without an answer while results are closed, and then with the arms together.
+
+    figures : the page's figures by name, each with its finding; none while nobody has answered.
+    """
 
     plan: Plan
     how: findings.Measured
-    frame: pd.DataFrame
-    table: pd.DataFrame
     found: Answer | None
-    names: dict[str, tuple[str, str | None]]
+    figures: dict[str, tuple[str, Figure]]
 
 
 def _look(trial: Trial, code: str) -> _View:
@@ -179,41 +176,48 @@ def _look(trial: Trial, code: str) -> _View:
     wanted = _outcome_of(plan, code)
     if plan is None or wanted is None or problem:
         abort(404)
+    is_open = findings.is_open(trial, access.now())
+    key = (trial.id, "outcome", code, "open" if is_open else "closed")
+    return kept(access.database(), key, lambda: _view(trial, plan, wanted, is_open=is_open))
+
+
+def _view(trial: Trial, plan: Plan, outcome: Outcome, *, is_open: bool) -> _View:
     session = access.database()
-    how = findings.measured(session, trial, wanted, plan.design)
+    how = findings.measured(session, trial, outcome, plan.design)
     frame = findings.scores(session, trial, how)
-    if not findings.is_open(trial, access.now()):
+    if not is_open:
         # Arms end here: nothing below can tell them apart.
         frame = findings.pooled(frame)
-        return _View(plan, how, frame, findings.wide(frame, how), None, {})
+        return _View(plan, how, None, _figures(how, plan.level, frame, findings.wide(frame, how), None, {}))
     table = findings.wide(frame, how)
     found = findings.answer(session, trial, plan, how, table)
-    return _View(plan, how, frame, table, found, findings.arm_by_site(session, trial.id))
+    names = findings.arm_by_site(session, trial.id)
+    return _View(plan, how, found, _figures(how, plan.level, frame, table, found, names))
 
 
-def _figures(view: _View) -> dict[str, tuple[str, Figure]]:
-    """The page's figures by name, each with its finding; none while nobody has answered."""
-    how, level = view.how, view.plan.level
+def _figures(
+    how: findings.Measured, level: float, frame: pd.DataFrame, table: pd.DataFrame, found: Answer | None,
+    names: dict[str, tuple[str, str | None]],
+) -> dict[str, tuple[str, Figure]]:  # fmt: skip
     when = findings.WAVE_PHRASES[how.outcome.wave]
-    if view.table.empty:
+    if table.empty:
         return {}
     figures: dict[str, tuple[str, Figure]] = {}
-    found = view.found
     if found and found.effect:
         figures["difference"] = (found.sentence, pictures.difference(found.effect, how))
     groups = "Each group's mean" if found else "The mean of both groups together"
     waves = f"{groups} with its interval, {when}."
     if len(how.waves) > 1:
         waves = f"{groups} with its interval, at each of {len(how.waves)} times."
-    figures["profile"] = (waves, pictures.profile(view.frame, how, level, by_arm=found is not None))
+    figures["profile"] = (waves, pictures.profile(frame, how, level, by_arm=found is not None))
     if found:
         figures["sites"] = (
             f"Each site's mean {when}, with its interval: how much sites differ within a group.",
-            pictures.sites(view.frame, how, view.names, level),
+            pictures.sites(frame, how, names, level),
         )
     figures["distribution"] = (
-        f"How {how.outcome.label.lower()} was spread over {len(view.table)} people {when}.",
-        pictures.distribution(view.frame, how, level, by_arm=found is not None),
+        f"How {how.outcome.label.lower()} was spread over {len(table)} people {when}.",
+        pictures.distribution(frame, how, level, by_arm=found is not None),
     )
     if found and found.comparison and found.effect:
         figures["methods"] = ("The same difference by every method.", pictures.methods(found.comparison, how))
@@ -236,21 +240,39 @@ def _opens(trial: Trial) -> str:
     return day(trial.results_open_at) if trial.results_open_at else ""
 
 
-def _asked_of_board() -> tuple[str, dict[str, str]]:
+def _asked_of_board() -> tuple[str, dict[str, str], bool]:
+    """How the board is asked for: counted by what, narrowed to what, and whether its reader sees counts whole."""
     by = request.args.get("by", "wave")
     if by not in boards.BY:
         abort(404)
-    return by, {name: request.args[name] for name in boards.FILTERS if request.args.get(name)}
+    filters = {name: request.args[name] for name in boards.FILTERS if request.args.get(name)}
+    whole = access.may(access.visitor().role, Permission.SEE_BOARD_WHOLE)
+    if not whole:
+        filters = dict(list(filters.items())[:1])  # one at a time, so that two boards cannot be subtracted
+    return by, filters, whole
 
 
-def _choices(people: pd.DataFrame) -> dict[str, list[tuple[str, str]]]:
+def _tally(trial: Trial) -> pd.DataFrame:
+    session = access.database()
+    return kept(session, (trial.id, "board"), lambda: responses.board_tally(session, trial.id))
+
+
+def _lines(trial: Trial, tally: pd.DataFrame, by: str, filters: dict[str, str], *, whole: bool) -> list[Line]:
+    session, people = access.database(), None
+    if not whole:
+        key = (trial.id, "people expected", by, *(f"{name} {value}" for name, value in filters.items()))
+        people = kept(session, key, lambda: responses.people_expected(session, trial.id, by, filters))
+    return boards.lines(boards.counted(tally, by, filters), people)
+
+
+def _choices(tally: pd.DataFrame) -> dict[str, list[tuple[str, str]]]:
     """What the board may be narrowed to: (value, label), by filter."""
-    if people.empty:
+    if tally.empty:
         return {}
-    sites = sorted(set(zip(people["site"], people["site_name"], strict=True)), key=lambda pair: str(pair[1]))
-    waves, roles = set(people["wave"]), set(people["role"])
+    sites = tally[["site", "site_name"]].drop_duplicates().sort_values(["site_name", "site"])
+    waves, roles = set(tally["wave"]), set(tally["role"])
     return {
-        "site": sites,
+        "site": list(sites.itertuples(index=False, name=None)),
         "wave": [(code, label) for code, label in findings.WAVE_NAMES.items() if code in waves],
         "role": [(code, label) for code, label in boards.ROLE_NAMES.items() if code in roles],
     }

@@ -7,22 +7,22 @@ import pytest
 from flask import Flask
 from sqlalchemy.orm import Session
 
+from evalapp import responses
 from evalapp.dashboard import board
 from evalapp.dashboard.board import Line
+from evalapp.models import Person, Site
 from tests import make
 from tests.dashboard import crowd
 from tests.dashboard.test_pages import evaluator, rows_of, text_of
 from tests.security import visitors
 
 
-def frame(people: int, answered: int, opened: int = 0) -> pd.DataFrame:
-    """One review's people at one wave."""
-    states = ["submitted"] * answered + ["open"] * opened
-    states += ["expected"] * (people - len(states))
+def tally(expected: int, answered: int, opened: int = 0, wave: str = "before") -> pd.DataFrame:
+    """One review's questionnaires at one wave, as `responses.board_tally` counts them."""
     return pd.DataFrame(
         {
-            "site": "s", "site_name": "Northtown", "review": "r", "review_label": "Review 1",
-            "participant": [str(number) for number in range(people)], "role": "practitioner", "wave": "before", "state": states,
+            "site": ["s"], "site_name": "Northtown", "review": "r", "review_label": "Review 1", "role": "practitioner",
+            "wave": wave, "expected": expected, "opened": answered + opened, "answered": answered,
         }
     )  # fmt: skip
 
@@ -40,14 +40,23 @@ def frame(people: int, answered: int, opened: int = 0) -> pd.DataFrame:
 def test_counts_come_in_steps_of_five_and_only_where_ten_are_expected(
     people: int, answered: int, opened: int, shown: tuple[int | None, int | None], why: str
 ) -> None:
-    assert board.lines(frame(people, answered, opened), "wave", whole=False) == [Line("Before", people, *shown)], why
-    whole = Line("Before", people, answered + opened, answered)
-    assert board.lines(frame(people, answered, opened), "wave", whole=True) == [whole]
+    counts = board.counted(tally(people, answered, opened), "wave", {})
+    assert board.lines(counts, {"before": people}) == [Line("Before", people, *shown)], why
+    assert board.lines(counts, None) == [Line("Before", people, answered + opened, answered)]
 
 
 def test_ten_questionnaires_of_four_people_are_not_ten_people() -> None:
-    waves = [frame(4, 4).assign(wave=wave) for wave in ("before", "after", "month3")]
-    assert board.lines(pd.concat(waves), "site", whole=False) == [Line("Northtown", 12, None, None)]
+    counts = board.counted(pd.concat([tally(4, 4, wave=wave) for wave in ("before", "after", "month3")]), "site", {})
+    assert board.lines(counts, {"s": 4}) == [Line("Northtown", 12, None, None)]
+
+
+def test_somebody_in_two_reviews_is_one_person_expected(session: Session) -> None:
+    of = crowd.trial(session)
+    places = crowd.people(session, of, sites=1, reviews=1, each=3)
+    other = make.review(session, session.get_one(Site, places[0].site_id), "Review 9")
+    make.person(session, other, person=session.get_one(Person, places[0].person_id))
+    assert responses.people_expected(session, of.id, "role", {}) == {"practitioner": 6}
+    assert responses.people_expected(session, of.id, "site", {"site": places[0].site_id}) == {places[0].site_id: 3}
 
 
 @pytest.mark.parametrize("by", list(board.BY))
