@@ -72,7 +72,7 @@ def test_a_trial_starts_blinded_with_the_usual_plan(ready: CliRunner, tmp_path: 
         trial = session.scalars(select(Trial)).one()
         assert trial.results_open_at is None
         assert trial.kind == "live"
-        assert [one["scale"] for one in trial.plan["outcomes"] if one["primary"]] == ["BLG"]
+        assert [one["scale"] for one in trial.plan["outcomes"] if one.get("primary")] == ["BLG"]
         assert session.scalars(select(StaffUser.role)).one() == "admin"
         assert session.scalars(select(Audit.action).order_by(Audit.id)).all() == ["staff invited", "trial added"]
     engine.dispose()
