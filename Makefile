@@ -60,7 +60,7 @@ clean:  ## remove what these commands made (not instance/, which holds data)
 
 .PHONY: system
 system:
-	@bash .ci/system browser postgresql
+	@bash .ci/system browser pdf postgresql
 
 $(VENV)/bin/python:
 	@bash .ci/python $(VENV)
