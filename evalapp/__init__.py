@@ -31,6 +31,7 @@ class Parts:
     vault: Vault
     clock: Callable[[], datetime]
     find_participant: Callable[[Session, str, datetime], str | None]
+    contacts: Engine | None = None  # the store of contact details, where this copy has one
 
 
 def create_app(settings: Settings, *, clock: Callable[[], datetime] = access.utc_now) -> Flask:
@@ -59,7 +60,8 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = access.utc
     )
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
     engine = db.make_engine(settings.database_url)
-    app.extensions["evalapp"] = Parts(engine, Vault(settings.root_key), clock, survey.find_participant)
+    store = db.make_engine(settings.contacts_url) if settings.contacts_url else None
+    app.extensions["evalapp"] = Parts(engine, Vault(settings.root_key), clock, survey.find_participant, store)
 
     app.before_request(access.guard)
     app.teardown_appcontext(access.close_database)
@@ -93,10 +95,14 @@ def check_database(settings: Settings) -> None:
     """Refuse to serve from a database that could lose an acknowledged answer, or whose tables are not this version's."""
     from evalapp import schema  # noqa: PLC0415  (Alembic is needed at the start alone)
 
-    engine = db.make_engine(settings.database_url)
-    try:
-        reason = schema.behind(engine) or db.undurable(engine)
-    finally:
-        engine.dispose()
-    if reason:
-        raise NotConfigured(reason)
+    stores = [(settings.database_url, schema.TRIAL)]
+    if settings.contacts_url:
+        stores.append((settings.contacts_url, schema.CONTACTS))
+    for url, store in stores:
+        engine = db.make_engine(url)
+        try:
+            reason = schema.behind(engine, store=store) or db.undurable(engine)
+        finally:
+            engine.dispose()
+        if reason:
+            raise NotConfigured(reason)

@@ -105,6 +105,16 @@ def current_engine() -> Engine:
     return cast("Engine", current_app.extensions["evalapp"].engine)
 
 
+def contact_store() -> Session | None:
+    """The request's session on the store of contact details; None where this copy has none. A writer commits itself."""
+    engine = current_app.extensions["evalapp"].contacts
+    if engine is None:
+        return None
+    if "contact_store" not in g:
+        g.contact_store = db.reading(engine) if request.method in SAFE else db.writing(engine)
+    return cast("Session", g.contact_store)
+
+
 def vault() -> Vault:
     return cast("Vault", current_app.extensions["evalapp"].vault)
 
@@ -161,9 +171,10 @@ def refuse_foreign_posts() -> None:
 
 
 def close_database(error: BaseException | None = None) -> None:  # noqa: ARG001
-    found = g.pop("database", None)
-    if found is not None:
-        found.close()
+    for name in ("database", "contact_store"):
+        found = g.pop(name, None)
+        if found is not None:
+            found.close()
 
 
 def forget_visitor() -> None:

@@ -28,6 +28,21 @@ class Settings:
     https: bool = True
     hosts: tuple[str, ...] = ("127.0.0.1", "localhost")
     proxies: int = 0
+    contacts_url: str | None = None
+    jobs_url: str | None = None
+    public_url: str | None = None
+    smtp: str | None = field(default=None, repr=False)
+    mail_from: str | None = None
+    notify_key: str | None = field(default=None, repr=False)
+    notify_email: str | None = None
+    notify_text: str | None = None
+    notify_url: str = "https://api.notifications.service.gov.uk"
+
+    @property
+    def door(self) -> str:
+        """The address participants come to, without a path."""
+        scheme = "https" if self.https else "http"
+        return (self.public_url or f"{scheme}://{self.hosts[0]}").rstrip("/")
 
 
 def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
@@ -53,6 +68,14 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
         https=found.get("EVALAPP_HTTPS", "1") != "0",
         hosts=hosts,
         proxies=_whole_number(found, "EVALAPP_PROXIES"),
+        contacts_url=_said(found, "EVALAPP_CONTACTS_URL"),
+        jobs_url=_said(found, "EVALAPP_JOBS_URL"),
+        public_url=_said(found, "EVALAPP_PUBLIC_URL"),
+        smtp=_said(found, "EVALAPP_SMTP"),
+        mail_from=_said(found, "EVALAPP_MAIL_FROM"),
+        notify_key=_said(found, "EVALAPP_NOTIFY_KEY"),
+        notify_email=_said(found, "EVALAPP_NOTIFY_EMAIL_TEMPLATE"),
+        notify_text=_said(found, "EVALAPP_NOTIFY_TEXT_TEMPLATE"),
     )
 
 
@@ -83,6 +106,10 @@ def _secrets_file(environ: Mapping[str, str]) -> dict[str, str]:
         raise NotConfigured(f"{name} can be read by others; run: chmod 600 {name}")
     lines = (line.split("=", 1) for line in path.read_text().splitlines() if "=" in line and not line.startswith("#"))
     return {key.strip(): value.strip() for key, value in lines}
+
+
+def _said(found: Mapping[str, str], name: str) -> str | None:
+    return found.get(name, "").strip() or None
 
 
 def _whole_number(found: Mapping[str, str], name: str) -> int:

@@ -35,6 +35,9 @@ FORMS = ("standard", "easy_read")
 TRIGGERS = ("not_recorded", "success", "good_practice", "near_miss", "harm", "death")
 NOT_INVITED = ("not_safe", "not_lawful", "not_kind_now", "cannot_reach", "said_no", "other")
 
+MESSAGE_STATES = ("waiting", "handed", "sent", "unsure", "failed", "dropped")
+NOT_SENT = ("no_contact", "stopped", "undeliverable", "answered", "closed", "same_day", "replaced", "refused")
+
 
 def random_id() -> str:
     """A key that tells nothing: not order, not time (64 random bits)."""
@@ -61,6 +64,7 @@ class Trial(Base):
     plan: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)  # parsed by analysis.plan
     results_open_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     threshold: Mapped[int] = mapped_column(Integer, default=10)
+    reminder_days: Mapped[list[int] | None] = mapped_column(JSON)  # days after a window opens; None, the usual ones
     text_reader: Mapped[str | None] = mapped_column(String(200))  # who reads free text; no reader, no boxes
     arms: Mapped[list["Arm"]] = relationship(order_by="Arm.position")
     waves: Mapped[list["Wave"]] = relationship(order_by="Wave.position")
@@ -399,3 +403,33 @@ class News(Base):
     __tablename__ = "news"
     slot: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     changes: Mapped[int] = mapped_column(BigInteger)
+
+
+class Message(Base):
+    """One message somebody is to be sent: an invitation with their code, that a questionnaire is open, or a reminder.
+
+    No address is here: it is looked up in the store of contact details at the moment of sending. `sealed` holds the
+    code of an invitation until it is sent, and never longer.
+    """
+
+    __tablename__ = "message"
+    id: Mapped[str] = mapped_column(String(16), primary_key=True, default=random_id)
+    person_id: Mapped[str] = mapped_column(ForeignKey("person.id"), index=True)
+    kind: Mapped[str] = mapped_column(String(12))
+    assignment_id: Mapped[str | None] = mapped_column(ForeignKey("assignment.id", ondelete="CASCADE"))
+    number: Mapped[int] = mapped_column(Integer)  # of the messages about one questionnaire, or of the invitations
+    due_on: Mapped[date] = mapped_column(Date)
+    state: Mapped[str] = mapped_column(String(8), default="waiting", index=True)
+    reason: Mapped[str | None] = mapped_column(String(16))  # why it was not sent
+    again: Mapped[bool] = mapped_column(Boolean, default=False)  # a second try after one that nobody knows the end of
+    tries: Mapped[int] = mapped_column(Integer, default=0)
+    retry_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    sealed: Mapped[bytes | None] = mapped_column(LargeBinary)
+    __table_args__ = (
+        UniqueConstraint("person_id", "kind", "assignment_id", "number"),
+        one_of("kind", ("invitation", "opening", "reminder")),
+        one_of("state", MESSAGE_STATES),
+        one_of("reason", NOT_SENT),
+        CheckConstraint("(kind = 'invitation') = (assignment_id IS NULL)", name="invitation_or_questionnaire"),
+        CheckConstraint("sealed IS NULL OR state IN ('waiting', 'handed')", name="code_only_until_sent"),
+    )

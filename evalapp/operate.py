@@ -99,6 +99,10 @@ def init(admin: str | None) -> None:
         Vault(settings.root_key)
         assets.build(settings.assets)
         schema.upgrade(engine)
+        if settings.contacts_url:
+            store = db.make_engine(settings.contacts_url)
+            schema.upgrade(store, store=schema.CONTACTS)
+            store.dispose()
         reason = db.undurable(engine)
         if reason:
             stop("init", reason)
@@ -348,4 +352,49 @@ def verify(folder: Path | None) -> None:
         )
 
 
-COMMANDS = (secrets, init, serve, assets, demo, add_trial, open_results, import_trial, receipt, verify)
+@click.command()
+@click.option("--once", is_flag=True, help="Send what is due now and stop, for a timer to run.")
+def work(once: bool) -> None:
+    """Send invitations and reminders as they fall due, until Ctrl-C. One worker runs beside the server."""
+    import signal
+    import threading
+
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from evalapp.config import NotConfigured
+    from evalapp.jobs import work as run
+
+    asked_to_stop = threading.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, lambda *_: asked_to_stop.set())
+    try:
+        settled = run(_settings("work"), once=once, asked_to_stop=asked_to_stop)
+    except (NotConfigured, ValueError) as error:
+        stop("work", error)
+    except SQLAlchemyError as error:
+        stop("work", f"the database does not answer: {getattr(error, 'orig', error)}")
+    click.echo(f"{settled} messages were looked after.")
+
+
+@click.command()
+def bounce() -> None:
+    """Read a returned message from standard input, and send nothing more to its address.
+
+    For the mail server to pipe returned messages into.
+    """
+    from evalapp import db, jobs
+
+    settings = _settings("bounce")
+    if settings.contacts_url is None:
+        stop("bounce", "no contact details are kept here; set EVALAPP_CONTACTS_URL")
+    with _writing("bounce", settings) as session:
+        store_engine = db.make_engine(settings.contacts_url)
+        with db.writing(store_engine) as store:
+            known = jobs.returned(session, store, sys.stdin.buffer.read(1_000_000), settings)
+            store.commit()
+            session.commit()
+        store_engine.dispose()
+    click.echo("Noted: nothing more is sent there." if known else "This is not a returned message of ours.")
+
+
+COMMANDS = (secrets, init, serve, assets, demo, add_trial, open_results, import_trial, receipt, verify, work, bounce)

@@ -13,20 +13,22 @@ from sqlalchemy import Connection, Engine
 from evalapp import db
 
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
+TRIAL, CONTACTS = "versions", "contacts"  # the folder of each store's migrations
+NAMES = {TRIAL: "database", CONTACTS: "store of contact details"}
 
 
-def upgrade(engine: Engine, revision: str = "head") -> None:
-    """Run every migration that has not run, each whole or not at all."""
+def upgrade(engine: Engine, revision: str = "head", *, store: str = TRIAL) -> None:
+    """Run every migration of a store that has not run, each whole or not at all."""
     db.prepare_file(engine)
-    _migrate(engine, lambda config: command.upgrade(config, revision))
+    _migrate(engine, store, lambda config: command.upgrade(config, revision))
 
 
-def downgrade(engine: Engine, revision: str) -> None:
+def downgrade(engine: Engine, revision: str, *, store: str = TRIAL) -> None:
     """Take migrations back to `revision`. What earlier tables have no place for is lost: keep a copy first."""
-    _migrate(engine, lambda config: command.downgrade(config, revision))
+    _migrate(engine, store, lambda config: command.downgrade(config, revision))
 
 
-def _migrate(engine: Engine, change: Callable[[Config], None]) -> None:
+def _migrate(engine: Engine, store: str, change: Callable[[Config], None]) -> None:
     """Run a change in one transaction.
 
     SQLite changes a table by building it anew, and would follow the references to it while it is gone: they are
@@ -36,7 +38,7 @@ def _migrate(engine: Engine, change: Callable[[Config], None]) -> None:
         _follow_references(connection, follow=False)
         try:
             with connection.begin():
-                config = _config()
+                config = _config(store)
                 config.attributes["connection"] = connection
                 change(config)
                 if engine.dialect.name == "sqlite" and connection.exec_driver_sql("PRAGMA foreign_key_check").first():
@@ -51,16 +53,17 @@ def _follow_references(connection: Connection, *, follow: bool) -> None:
         raw.execute(f"PRAGMA foreign_keys={'ON' if follow else 'OFF'}")
 
 
-def behind(engine: Engine) -> str | None:
-    """Why the database's tables are not this version's, or None when they are."""
-    head = ScriptDirectory.from_config(_config()).get_current_head()
+def behind(engine: Engine, *, store: str = TRIAL) -> str | None:
+    """Why a store's tables are not this version's, or None when they are."""
+    head = ScriptDirectory.from_config(_config(store)).get_current_head()
     with engine.execution_options(reading=True).connect() as connection:
         found = MigrationContext.configure(connection).get_current_revision()
-    return None if found == head else "the database is not at this version; run: evalapp init"
+    return None if found == head else f"the {NAMES[store]} is not at this version; run: evalapp init"
 
 
-def _config() -> Config:
+def _config(store: str) -> Config:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
+    config.set_main_option("version_locations", str(MIGRATIONS / store))
     config.set_main_option("path_separator", "os")
     return config

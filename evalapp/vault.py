@@ -71,12 +71,20 @@ class Vault:
         letters = "".join(CROCKFORD[number >> shift & 31] for shift in range(35, -1, -5))
         return f"{letters[:4]}-{letters[4:]}"
 
-    def seal(self, text: str, place: str) -> bytes:
+    def pseudonym(self, person_id: str) -> str:
+        """The name a person goes by in the store of contact details: nobody who reads both stores can match them."""
+        return self._mac("contact pseudonym", person_id).hex()
+
+    def stop_token(self, contact_id: str) -> str:
+        """What a message's "no more messages" link carries: it stops messages and does nothing else."""
+        return f"{contact_id}{self._mac('stop messages', contact_id).hex()[:32]}"
+
+    def seal(self, text: str, place: str, *, purpose: str = "free text") -> bytes:
         """Encrypt words with AES-256-GCM, bound to the place they belong to (table|row|column)."""
         nonce = secrets.token_bytes(NONCE_BYTES)
-        return nonce + AESGCM(self._key("free text")).encrypt(nonce, text.encode(), place.encode())
+        return nonce + AESGCM(self._key(purpose)).encrypt(nonce, text.encode(), place.encode())
 
-    def unseal(self, sealed: bytes, place: str) -> str:
-        """The words again; `cryptography.exceptions.InvalidTag` when a bit or the place was changed."""
-        box = AESGCM(self._key("free text"))
+    def unseal(self, sealed: bytes, place: str, *, purpose: str = "free text") -> str:
+        """The words again; `cryptography.exceptions.InvalidTag` when a bit, the place or the purpose was changed."""
+        box = AESGCM(self._key(purpose))
         return box.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], place.encode()).decode()

@@ -11,7 +11,7 @@ assert models.Trial.metadata is db.Base.metadata  # noqa: S101  (importing model
 def migrate(connection: Connection) -> None:
     context.configure(
         connection=connection,
-        target_metadata=db.Base.metadata,
+        target_metadata=context.config.attributes.get("metadata", db.Base.metadata),
         render_as_batch=connection.dialect.name == "sqlite",
         compare_type=True,
         transaction_per_migration=False,

@@ -9,7 +9,7 @@ from flask_babel import gettext
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
-from evalapp import access, db, languages, responses
+from evalapp import access, contacts, db, languages, responses
 from evalapp.access import Permission, database, requires, vault
 from evalapp.codes import MistypedCode, read_code
 from evalapp.survey import door, helplines, journey
@@ -264,6 +264,23 @@ def left() -> str:
 @requires(Permission.OPEN_THE_DOOR)
 def stopped() -> str:
     return render_template("survey/stopped.html")
+
+
+@pages.get("/stop/<token>")
+@requires(Permission.OPEN_THE_DOOR)
+def stop_messages(token: str) -> str:  # noqa: ARG001  (the form posts to the page's own address)
+    """Ask first: programs that look at messages follow every link in them."""
+    return render_template("survey/stop.html")
+
+
+@pages.post("/stop/<token>")
+@requires(Permission.OPEN_THE_DOOR)
+def messages_stopped(token: str) -> str:
+    """No more messages. A link that is not ours is answered alike, so that nobody can try addresses."""
+    store = access.contact_store()
+    if store is not None and contacts.stop(store, token, today=access.today(), vault=vault()):
+        store.commit()
+    return render_template("survey/stop.html", stopped=True)
 
 
 @pages.get("/help")

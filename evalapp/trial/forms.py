@@ -19,6 +19,8 @@ from wtforms import (
 from wtforms.fields import SelectChoice
 from wtforms.validators import DataRequired, InputRequired, Length, NumberRange, Optional
 
+from evalapp.contacts import CHANNELS
+from evalapp.languages import LANGUAGES
 from evalapp.models import ROLES, STAFF_ROLES
 from evalapp.nations import nations
 
@@ -272,3 +274,13 @@ class Allocate(StaffForm):
     checked = BooleanField(
         "I have checked this against the record of the draw", [InputRequired("Check it, then tick the box.")]
     )
+
+
+class ContactDetails(StaffForm):
+    """How one person is reached."""
+
+    channel = RadioField("How should they be reached?", choices=labelled(CHANNELS.items()), default="email")
+    address = StringField(
+        "E-mail address or mobile number", validators=[DataRequired("Enter an address or a number."), Length(max=254)]
+    )
+    language = SelectField("In which language?", choices=labelled(LANGUAGES.items()), default="en")

@@ -12,6 +12,7 @@ LINKS = (
     ("Start", "trial.home"),
     ("Sites", "trial.sites"),
     ("Reviews and people", "trial.people"),
+    ("Messages", "trial.messages"),
     ("Board", "dashboard.board"),
     ("Outcomes", "dashboard.outcomes"),
     ("Releases", "dashboard.releases"),

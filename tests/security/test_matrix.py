@@ -70,6 +70,13 @@ GET  /staff/people/<review_id>/facts                   in   in   200  403  200  
 POST /staff/people/<review_id>/facts                   in   in   303  403  303  403  in   in
 GET  /staff/people/<review_id>/<person_id>/invitation  in   in   404  403  404  403  in   in
 POST /staff/people/<review_id>/<person_id>/invitation  in   in   404  403  404  403  in   in
+GET  /staff/people/<review_id>/<person_id>/contact     in   in   303  403  303  403  in   in
+POST /staff/people/<review_id>/<person_id>/contact     in   in   303  403  303  403  in   in
+GET  /staff/sites/<site_id>/people/<person_id>/contact in   in   404  403  404  403  in   in
+POST /staff/sites/<site_id>/people/<person_id>/contact in   in   404  403  404  403  in   in
+GET  /staff/messages                                   in   in   200  403  200  403  in   in
+GET  /stop/<token>                                     200  200  200  200  200  200  200  200
+POST /stop/<token>                                     200  200  200  200  200  200  200  200
 GET  /staff/sites/<site_id>/people                     in   in   200  403  200  403  in   in
 GET  /staff/sites/<site_id>/people/add                 in   in   200  403  200  403  in   in
 POST /staff/sites/<site_id>/people/add                 in   in   422  403  422  403  in   in

@@ -203,7 +203,8 @@ def writes(called: ast.expr) -> bool:
 def test_a_log_line_is_fixed_words_and_known_numbers() -> None:
     """No text made on the spot goes to a log, and only these modules write to one or print."""
     allowed = {"evalapp/serve.py", "evalapp/cli.py", "evalapp/operate.py", "evalapp/demo.py"}
-    allowed |= {"evalapp/survey/door.py", "evalapp/survey/problems.py"}  # an alarm; which line failed and how
+    # An alarm; which line failed and how; that a message is tried again.
+    allowed |= {"evalapp/survey/door.py", "evalapp/survey/problems.py", "evalapp/jobs.py"}
     found = {}
     for path in SOURCES:
         calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
