@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from evalapp import access, audit, contacts, outbox, roster
 from evalapp.access import Permission, requires
 from evalapp.contacts import NotAnAddress, Reached
+from evalapp.languages import LANGUAGES
 from evalapp.models import Review, Site, Trial
 from evalapp.trial import forms
 from evalapp.trial.routes import Page, by_whom, done, found, page, pages, place_of, whereabouts
@@ -65,7 +66,7 @@ def contact_of(where: Review | Site, person_id: str) -> Page:
                 return _kept(store, person_id, "contact details kept", f"They are kept: {kept.masked}.")
     last = outbox.invitation_of(access.database(), person_id)
     return page(
-        "contact", form, place=place, known=known, seen=last.id if last else "", roles=forms.ROLE_LABELS, languages=forms.LANGUAGES,
+        "contact", form, place=place, known=known, seen=last.id if last else "", roles=forms.ROLE_LABELS, languages=LANGUAGES,
         channels=contacts.CHANNELS, invitation=INVITATION_STATES[last.state] if last else None, **whereabouts(where),
     )  # fmt: skip
 
