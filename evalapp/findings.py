@@ -16,7 +16,7 @@ from analysis.question import Question
 from evalapp import measures, responses, wording
 from evalapp.models import Allocation, Arm, Assignment, Membership, Response, Site, Trial, Wave
 from evalapp.shelf import questionnaire
-from evalapp.wording import FEWEST_SITES, Verdict, ruled
+from evalapp.wording import Verdict, ruled
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -258,18 +258,18 @@ def answer(session: Session, trial: Trial, plan: Plan, how: Measured, table: pd.
         reason = effect.reason if isinstance(effect, NotEstimable) else found.primary.reason
         return Answer(found, None, reason, None, "")
     sites = found.counts.sites
-    said = verdict(effect, how, plan.planned_sites or sum(sites), min(sites))
+    said = verdict(effect, how, plan.planned_sites or sum(sites), sum(sites))
     return Answer(found, effect, "", said, sentence(said, effect, how, plan.design))
 
 
-def verdict(effect: Effect, how: Measured, sites: int, fewest: int = FEWEST_SITES) -> Verdict:
+def verdict(effect: Effect, how: Measured, planned: int, answered: int) -> Verdict:
     """What the plan's rule says of an interval.
 
-    sites : planned.    fewest : that answered, in the smaller arm. With fewer than six planned, or fewer than five in an
-    arm, the difference is described, whatever the interval; so is one that is neither better nor worse.
+    planned, answered : sites in all. With fewer than six of either the difference is described, whatever the interval; so
+    is one that is neither better nor worse.
     """
     outcome = how.outcome
-    return ruled(effect.estimate, effect.ci, outcome.smallest_worthwhile, outcome.higher_is_better, sites, fewest)
+    return ruled(effect.estimate, effect.ci, outcome.smallest_worthwhile, outcome.higher_is_better, planned, answered)
 
 
 def sentence(said: Verdict, effect: Effect, how: Measured, design: str) -> str:

@@ -96,7 +96,8 @@ ANSWERS = {
          "Parents who felt like a failure", "hard things were steered around"],
     ),
     "four": (
-        ["Described only", "nothing is concluded from it"], ["1 out of 5", "4 and 4, of 8 planned"], ["Harm is not ruled out"],
+        ["Better", "Freedom from blame was higher, which is better, in the Appreciative group"],
+        ["1 out of 5", "4 and 4, of 8 planned"], ["Harm is not ruled out"],
     ),
     "one": (["Cannot tell yet", "until at least two sites of each have answered"], ["0 out of 5", "1 and 0, of 24 planned"],
             ["Cannot tell yet", "Nothing has been compared yet"]),
