@@ -85,8 +85,8 @@ class Measured:
 
     @property
     def unit(self) -> str:
-        """The words for it on the evaluator's pages, where days compared as a ratio are shown as the logarithms they are."""
-        return "log-days" if self.measure == "times" else wording.UNITS[self.measure]
+        """The words for it on the evaluator's pages; what is compared as a ratio of days is counted in days."""
+        return wording.UNITS["days"] if self.measure == "times" else wording.UNITS[self.measure]
 
     @property
     def when(self) -> str:

@@ -80,9 +80,18 @@ def processes(session: Session, trial_id: str, outcome: Outcome) -> pd.DataFrame
 
 def fidelities(session: Session, trial_id: str) -> pd.DataFrame:
     """`analysis.measures.fidelity` of each review that was scored, with its site and arm."""
+    from analysis.measures.fidelity import fidelity  # noqa: PLC0415  (as above)
+
+    return _reviews(session, trial_id)[["site", "review", "arm"]].merge(
+        fidelity(scorings(session, trial_id)), on="review"
+    )
+
+
+def scorings(session: Session, trial_id: str) -> pd.DataFrame:
+    """The grades of fidelity that each person gave a review: review, participant, FID1 … FID12 (0, 1, 2), scorer."""
     import pandas as pd  # noqa: PLC0415  (as above)
 
-    from analysis.measures.fidelity import CRITERIA, fidelity  # noqa: PLC0415
+    from analysis.measures.fidelity import CRITERIA  # noqa: PLC0415
 
     frames = []
     for scorer, instrument in FIDELITY_FORMS.items():
@@ -90,8 +99,7 @@ def fidelities(session: Session, trial_id: str) -> pd.DataFrame:
         given = given[given["review"].notna()].assign(value=pd.to_numeric(given["value"]))
         wide = given.pivot_table(index=["review", "participant"], columns="item", values="value", aggfunc="first")
         frames.append(wide.reindex(columns=list(CRITERIA)).reset_index().assign(scorer=scorer))
-    scored = fidelity(pd.concat([one for one in frames if len(one)] or frames[:1], ignore_index=True))
-    return _reviews(session, trial_id)[["site", "review", "arm"]].merge(scored, on="review")
+    return pd.concat([one for one in frames if len(one)] or frames[:1], ignore_index=True)
 
 
 def invited(session: Session, trial_id: str, role: str, wave: str) -> pd.DataFrame:

@@ -11,7 +11,7 @@ from analysis.plan import Plan
 from analysis.question import Design
 from evalapp import access, findings
 from evalapp.access import Permission, requires
-from evalapp.dashboard import items, missingness, pictures, reliability
+from evalapp.dashboard import agreement, items, missingness, pictures, reliability
 from evalapp.dashboard.items import Arms, Counts, Family, Named, View
 from evalapp.dashboard.page import Chart, Page, chart, choose_trial, csv_of, day, pages, trial_of
 from evalapp.findings import Answer, Measured
@@ -78,10 +78,10 @@ def scale_csv(slug: str, family: str, scale: str, name: str) -> Page:
         return csv_of(reliability.table(found), f"{slug}-{family}-{scale}-reliability")
     view, counts = _look(trial, family, scale)
     if name == "methods" and view.by_arm:
-        answer, _ = _compared(trial, view)
+        answer, how = _compared(trial, view)
         if answer.comparison is None:
             abort(404)
-        return csv_of(pictures.method_table(answer.comparison), f"{slug}-{family}-{scale}-methods")
+        return csv_of(pictures.method_table(answer.comparison, how), f"{slug}-{family}-{scale}-methods")
     figure = items.figures(view, counts, _page(view)).get(name)
     if figure is None:
         abort(404)
@@ -159,6 +159,34 @@ def missing_csv(slug: str) -> Page:
     by = _asked_by(trial)
     found, _, _ = _missing(trial, by)
     return csv_of(missingness.table(found, by), f"{slug}-missing-by-{by}")
+
+
+@pages.get("/dashboard/<slug>/fidelity")
+@requires(Permission.SEE_RESULTS)
+def fidelity(slug: str) -> Page:
+    """How far those who scored the same review agree."""
+    trial = trial_of(slug)
+    found = _agreement(trial)
+    csv = url_for("dashboard.fidelity_csv", slug=slug)
+    drawn = chart("agreement", agreement.finding(found), agreement.figure(found), csv) if found.known else None
+    return render_template(
+        "dashboard/agreement.html", trial=trial, found=found, drawn=drawn, csv=csv, coverage=agreement.coverage(found),
+        leaning=agreement.leaning(found), fewest=agreement.FEWEST, is_open=findings.is_open(trial, access.now()), opens=_opens(trial),
+    )  # fmt: skip
+
+
+@pages.get("/dashboard/<slug>/fidelity.csv")
+@requires(Permission.SEE_RESULTS)
+def fidelity_csv(slug: str) -> Page:
+    return csv_of(agreement.table(_agreement(trial_of(slug))), f"{slug}-fidelity-agreement")
+
+
+def _agreement(trial: Trial) -> agreement.Found:
+    session, plan = access.database(), _plan(trial)
+    level, by_arm = plan.level if plan else 0.95, findings.is_open(trial, access.now())
+    key = (trial.id, "agreement", str(level), str(by_arm))
+    found: agreement.Found = kept(session, key, lambda: agreement.found(session, trial, level, by_arm=by_arm))
+    return found
 
 
 def _family(trial: Trial, name: str) -> Family:

@@ -118,7 +118,7 @@ def outcome_csv(slug: str, code: str, name: str) -> Page:
     if figure is None:
         abort(404)
     comparison = view.found.comparison if view.found else None
-    table = pictures.method_table(comparison) if name == "methods" and comparison else figure[1].table()
+    table = pictures.method_table(comparison, view.how) if name == "methods" and comparison else figure[1].table()
     return csv_of(table, f"{slug}-{code}-{name}")
 
 
@@ -199,24 +199,25 @@ def _figures(
     how: findings.Measured, level: float, frame: pd.DataFrame, table: pd.DataFrame, found: Answer | None,
     names: dict[str, tuple[str, str | None]],
 ) -> dict[str, tuple[str, Figure]]:  # fmt: skip
-    when = findings.WAVE_PHRASES[how.outcome.wave]
+    when = how.when
     if table.empty:
         return {}
     figures: dict[str, tuple[str, Figure]] = {}
     if found and found.effect:
         figures["difference"] = (found.sentence, pictures.difference(found.effect, how))
+    spread = f"people {when}" if when else "case reviews"
     groups = "Each group's mean" if found else "The mean of both groups together"
-    waves = f"{groups} with its interval, {when}."
+    waves = f"{groups} with its interval{f', {when}' if when else ''}."
     if len(how.waves) > 1:
         waves = f"{groups} with its interval, at each of {len(how.waves)} times."
     figures["profile"] = (waves, pictures.profile(frame, how, level, by_arm=found is not None))
     if found:
         figures["sites"] = (
-            f"Each site's mean {when}, with its interval: how much sites differ within a group.",
+            f"Each site's mean{f' {when}' if when else ''}, with its interval: how much sites differ within a group.",
             pictures.sites(frame, how, names, level),
         )
     figures["distribution"] = (
-        f"How {how.outcome.label.lower()} was spread over {len(table)} people {when}.",
+        f"How {how.outcome.label.lower()} was spread over {len(table)} {spread}.",
         pictures.distribution(frame, how, level, by_arm=found is not None),
     )
     if found and found.comparison and found.effect:
