@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from datetime import date
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from analysis.plan import Outcome
 from evalapp import responses
-from evalapp.models import Allocation, Arm, Assignment, Membership, Review, Site, Wave
+from evalapp.models import Allocation, Arm, Assignment, Membership, Response, Review, Site, Wave
 from evalapp.shelf import questionnaire
 
 if TYPE_CHECKING:
@@ -124,6 +125,31 @@ def invited(session: Session, trial_id: str, role: str, wave: str) -> pd.DataFra
         .where(Site.trial_id == trial_id, Membership.role == role, Review.ends_on.is_not(None))
     )
     return pd.DataFrame(session.execute(query).all(), columns=["review", "participant", "arm", "invited"])
+
+
+def arrivals(session: Session, trial_id: str) -> list[tuple[str, str, date | None]]:
+    """(what, which one, the day it came) of every site, review and person: "sites", "reviews", or a person's role.
+
+    A site came when it joined, a review when it began, a person when they first sent a questionnaire. None where the day is
+    not recorded; a person who sent nothing is not among them.
+    """
+    sites = session.execute(select(Site.id, Site.joined_on).where(Site.trial_id == trial_id))
+    reviews = session.execute(
+        select(Review.id, Review.starts_on).join(Site, Site.id == Review.site_id).where(Site.trial_id == trial_id)
+    )
+    people = session.execute(
+        select(Membership.role, Membership.person_id, func.min(Response.submitted_on))
+        .join(Assignment, Assignment.membership_id == Membership.id)
+        .join(Response, Response.assignment_id == Assignment.id)
+        .join(Site, Site.id == Membership.site_id)
+        .where(Site.trial_id == trial_id, Response.state == "submitted")
+        .group_by(Membership.role, Membership.person_id)
+    )
+    return [
+        *(("sites", one, day) for one, day in sites),
+        *(("reviews", one, day) for one, day in reviews),
+        *((role, one, day) for role, one, day in people),
+    ]
 
 
 def _asks(name: str, version: int, items: tuple[str, ...]) -> bool:

@@ -71,7 +71,7 @@ _CLEAR = Words(
     ),
     N_(
         "%(name)s was %(compared)s, which is %(good)s, in the %(treatment)s group than in the %(control)s group %(when)s: "
-        "%(estimate)s times as long (somewhere from %(low)s to %(high)s)."
+        "it took %(estimate)s times as long (somewhere from %(low)s to %(high)s)."
     ),
     N_(
         "%(name)s: %(compared)s, which is %(good)s, in the %(treatment)s group than in the %(control)s group %(when)s: "
@@ -110,21 +110,21 @@ WORDS: dict[Verdict, Words] = {
             "sites this is described, and nothing is concluded from it."
         ),
         N_(
-            "%(name)s: %(estimate)s times as long in the %(treatment)s group as in the %(control)s group (somewhere from "
-            "%(low)s to %(high)s). With so few sites this is described, and nothing is concluded from it."
+            "%(name)s: it took %(estimate)s times as long in the %(treatment)s group as in the %(control)s group (somewhere "
+            "from %(low)s to %(high)s). With so few sites this is described, and nothing is concluded from it."
         ),
     ),
 }
 # Where more is neither better nor worse: it tells whether the groups were reviewed in different ways.
 NEITHER = Words(
-    N_("Described only"),
+    N_("Neither better nor worse"),
     N_(
         "%(name)s: %(signed)s %(unit)s in the %(treatment)s group beside the %(control)s group (somewhere from %(low)s to "
         "%(high)s). This says how differently the groups worked; it is neither better nor worse by itself."
     ),
     N_(
-        "%(name)s: %(estimate)s times as long in the %(treatment)s group as in the %(control)s group (somewhere from %(low)s "
-        "to %(high)s). This says how differently the groups worked; it is neither better nor worse by itself."
+        "%(name)s: it took %(estimate)s times as long in the %(treatment)s group as in the %(control)s group (somewhere from "
+        "%(low)s to %(high)s). This says how differently the groups worked; it is neither better nor worse by itself."
     ),
 )
 SUPPRESSED = N_("Not shown")

@@ -156,7 +156,9 @@ def coverage(found: Found) -> str:
         return "No review has been scored yet."
     told = f"{found.double} of {found.reviews} reviews scored so far were scored by both ({found.percent:.0f} in 100)."
     if not found.double:
-        return f"Nobody has scored the same review twice: of {found.reviews} reviews scored so far none has both scores."
+        return (
+            f"Nobody has scored the same review twice: of {found.reviews} reviews scored so far none has both scores."
+        )
     enough = "as many as" if found.percent >= TO_DOUBLE else "fewer than"
     return f"{told} That is {enough} the design asks for, which is at least {TO_DOUBLE} in 100."
 

@@ -340,7 +340,9 @@ def _by_site(view: View, page: int) -> Named:
             for site in shown
             if view.names[site][1] == code
         ]
-        rows.append(Row(f"All {label}", pictures.value_of(means.get((code, view.wave)), how), LOOKS[look], overall=True))
+        rows.append(
+            Row(f"All {label}", pictures.value_of(means.get((code, view.wave)), how), LOOKS[look], overall=True)
+        )
     key = ((how.arms[0][1], TREATMENT), (how.arms[1][1], CONTROL))
     decimals = 0 if how.is_percent else 1
     when = WAVE_PHRASES[view.wave]

@@ -37,14 +37,19 @@ def profile(frame: pd.DataFrame, how: Measured, level: float, *, by_arm: bool) -
 
 
 def means_of(
-    title: str, waves: tuple[str, ...], series: Sequence[Series], unit: str, ends: tuple[float, float]
+    title: str,
+    waves: tuple[str, ...],
+    series: Sequence[Series],
+    unit: str,
+    ends: tuple[float, float],
+    mean: str = "mean",
 ) -> Profile | Forest:
-    """Means over several waves as a profile; at a single one as rows, which need less room."""
+    """Means over several waves as a profile; at a single one as rows, which need less room.    mean : its word."""
     low, high = ends
     if len(waves) > 1:
         return Profile(title, waves, tuple(series), unit, low, high, decimals=0 if high - low >= 50 else 1)
     rows = tuple(Row(one.label, one.values[0], one.look, overall=True) for one in series)
-    return Forest(title, rows, f"mean, {unit}", low, high, decimals=0 if high - low >= 50 else 1)
+    return Forest(title, rows, f"{mean}, {unit}", low, high, decimals=0 if high - low >= 50 else 1)
 
 
 def distribution(frame: pd.DataFrame, how: Measured, level: float, *, by_arm: bool) -> Distribution:

@@ -4,11 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from evalapp import wording
 from evalapp.dashboard.pictures import means_of
-from evalapp.figures import Band, Estimate, Figure, Forest, InTen, Missing, Pair, Pairs, Plain, Row, Series, Tens
+from evalapp.figures import (
+    Band,
+    Climb,
+    Cumulative,
+    Estimate,
+    Figure,
+    Forest,
+    InTen,
+    Missing,
+    Pair,
+    Pairs,
+    Plain,
+    Row,
+    Series,
+    Tens,
+)
 from evalapp.figures.drawing import CONTROL, LOOKS, TREATMENT, Value
 from evalapp.wording import N_, Say, Told, number
 
@@ -24,6 +40,16 @@ REPLIES = {
     "AFF2": N_("Affirmed: someone told them so"),
     "AFF3": N_("Built upon: people built on what they do well"),
     "VOI2": N_("Heard: people listened"),
+}
+# Why the groups are not compared, by what the analysis's reason says of it.
+REASONS = {
+    "Only one site": N_(
+        "In one group only one site has answered. A site cannot be told apart from its group, so a second must answer first."
+    ),
+    "Nobody": N_("In one group nobody has answered yet."),
+    "No site has been allocated": N_("No site has been allocated to a group yet."),
+    "fewer than 4": N_("Fewer than four sites have answered, so the groups are described and not compared."),
+    "has no interval": N_("No range can be given for the difference."),
 }
 CRITERIA = (
     N_("1 Required seats filled"),
@@ -81,11 +107,22 @@ class Reason:
     why: str
 
 
+SURE = (
+    N_("not sure at all"),
+    N_("hardly sure"),
+    N_("a little sure"),
+    N_("fairly sure"),
+    N_("quite sure"),
+    N_("as sure as a trial can be"),
+)
+
+
 @dataclass(frozen=True)
 class Certainty:
-    """overall : 0 to 5.    short : in a sentence.    banner : a warning that a small trial carries, or ""."""
+    """overall : 0 to 5.    words : the same in words.    short : in a sentence.    banner : a warning that a small trial carries, or ""."""
 
     overall: int
+    words: str
     short: str
     reasons: tuple[Reason, ...]
     banner: str
@@ -121,9 +158,10 @@ def has_own_scales(content: Part) -> bool:
 class Reader:
     """A release told in one language."""
 
-    def __init__(self, content: Part, say: Say) -> None:
+    def __init__(self, content: Part, say: Say, *, english: bool = True) -> None:
         self.content = content
         self.say = say
+        self.english = english
         self.outcomes = {key.removeprefix("outcome/"): one for key, one in parts(content, "outcome")}
         self.findings = tuple(self._finding(code, one) for code, one in self.outcomes.items())
 
@@ -133,6 +171,20 @@ class Reader:
     def hard_truths(self) -> list[Finding]:
         """Candour and harm, and whatever else was found to be worse: as prominent as what was found to be better."""
         return self.of("hard") + [one for one in self.by_verdict("harm") if one.group not in {"hard", "decides"}]
+
+    def tally(self) -> list[tuple[str, str, list[Finding]]]:
+        """(verdict, mark, findings) of each mark: better and worse even where there is none, the others where there is."""
+        marks: dict[str, tuple[str, list[Finding]]] = {
+            self.say(wording.WORDS[verdict].mark): (verdict, []) for verdict in ("benefit", "harm")
+        }
+        unseen = {"suppressed", "pooled", "not_compared"}
+        order = ["benefit", "harm", "too_small", "cannot_tell", "described"]
+        for one in sorted(
+            self.findings, key=lambda one: order.index(one.verdict) if one.verdict in order else len(order)
+        ):
+            mark = self.say(N_("Not shown or not compared")) if one.verdict in unseen else one.mark
+            marks.setdefault(mark, (one.verdict, []))[1].append(one)
+        return [(verdict, mark, listed) for mark, (verdict, listed) in marks.items()]
 
     def by_verdict(self, *verdicts: str) -> list[Finding]:
         return [one for one in self.findings if one.verdict in verdicts]
@@ -214,7 +266,7 @@ class Reader:
         banner = ""
         if smallest is not None and smallest > 0.5:
             banner = say(N_("This study could only have seen a very large effect."))
-        return Certainty(one["overall"], short, reasons, banner)
+        return Certainty(one["overall"], say(SURE[one["overall"]]), short, reasons, banner)
 
     def _why_design(self, facts: Part) -> str:
         if self.content["design"] != "randomised":
@@ -246,11 +298,11 @@ class Reader:
         return say(said) % {"sites": sites, "planned": planned, "size": size}
 
     def _size(self, smallest: float, sd: float | None) -> str:
-        """A size in standard deviations, and in points where the outcome has them."""
+        """A size in points where the outcome has them, and in standard deviations."""
         told = self.say(N_("%(sd)s standard deviations")) % {"sd": number(smallest, 2)}
         if sd is None:
             return told
-        return f"{told} ({self.say(ABOUT) % {'points': number(smallest * sd, 0)}})"
+        return f"{self.say(ABOUT) % {'points': number(smallest * sd, 0)}} ({told})"
 
     def _why_attrition(self, facts: Part) -> str:
         say = self.say
@@ -292,7 +344,8 @@ class Reader:
             if count is None:
                 pairs.append(Pair(label, (Missing(say(HIDDEN)),)))
                 continue
-            words = say(N_("%(count)s of %(target)s")) % {"count": count, "target": target} if target else str(count)
+            words = say(N_("%(count)s of %(target)s")) if target else say(N_("%(count)s, no target set"))
+            words = words % {"count": count, "target": target}
             pairs.append(Pair(label, (Plain(round(100 * count / target) if target else 0),), (words,)))
             said.append(f"{label}: {words}")
         finding = say(N_("Taking part so far, beside what was aimed for.")) + (f" {'; '.join(said)}." if said else "")
@@ -302,6 +355,38 @@ class Reader:
         figure = Pairs(title, ((say(N_("So far")), TREATMENT),), tuple(pairs), unit, suffix=" %")
         return Shown("recruitment", finding, figure, _as_of(found))
 
+    def climb(self) -> Shown | None:
+        """How many had come by each week, beside how many were foreseen."""
+        say, found = self.say, parts(self.content, "recruiting")
+        if not found:
+            return None
+        one = found[0][1]
+        began = date.fromisoformat(one["starts_on"])
+        weeks = max((date.fromisoformat(self.content["published_on"]) - began).days // 7, 0)
+        foreseen = one["weeks"]
+        climbs, told = [], []
+        for line in one["lines"]:
+            points, target = tuple((week, count) for week, count in line["points"]), line["target"]
+            weeks = max(weeks, points[-1][0])
+            count, label = points[-1][1], say(line["label"])
+            words = say(N_("%(count)s of %(target)s")) % {"count": count, "target": target} if target else str(count)
+            climbs.append(Climb(label, points, target, words))
+        for climb in climbs:
+            if climb.target is not None and foreseen:
+                due = round(climb.target * min(weeks / foreseen, 1.0))
+                said = N_("%(label)s: %(count)s, where %(due)s were foreseen by now")
+                told.append(say(said) % {"label": climb.label, "count": climb.points[-1][1], "due": due})
+            else:
+                told.append(f"{climb.label}: {climb.said}")
+        finding = say(N_("After %(weeks)s weeks.")) % {"weeks": weeks} if weeks > 1 else say(N_("The first week."))
+        if not foreseen and any(climb.target for climb in climbs):
+            told.append(say(N_("no day was set by which the targets are to be reached")))
+        figure = Cumulative(
+            say(N_("Who has come, week by week, beside what was aimed for")), tuple(climbs), weeks, foreseen,
+            (say(N_("Come so far")), say(N_("Foreseen")) if foreseen else say(N_("Target"))), say(N_("week")),
+        )  # fmt: skip
+        return Shown("recruiting", f"{finding} {'; '.join(told)}.", figure, _as_of(found))
+
     def response(self) -> Shown | None:
         say, found = self.say, parts(self.content, "response")
         if not found:
@@ -310,7 +395,8 @@ class Reader:
         for _, one in found:
             label = f"{say(one['wave'])}: {_lower(say(one['group']))}"
             if one["hidden"]:
-                pairs.append(Pair(label, (Missing(say(HIDDEN)),)))
+                few = N_("not shown: too few people answered, or too few did not")
+                pairs.append(Pair(label, (Missing(say(few)),)))
                 continue
             words = say(N_("%(count)s of %(target)s")) % {"count": one["answered"], "target": one["expected"]}
             pairs.append(Pair(label, (Plain(one["percent"]),), (words,)))
@@ -358,7 +444,7 @@ class Reader:
             return None
         say = self.say
         rows = tuple(
-            Row(say(one["label"]), self._difference(one["comparison"]), LOOKS[_looks(one)], overall=one["primary"])
+            Row(self._which_way(one), self._difference(one["comparison"]), LOOKS[_looks(one)], overall=one["primary"])
             for one in found
         )
         treatment, control = (say(label) for label in found[0]["arms"])
@@ -398,7 +484,7 @@ class Reader:
         name = say(one["label"])
         finding = f"{name}, {say(one['when'])}: {said} ({unit})." if last else f"{name}."
         waves = tuple(say(wave) for wave in one["waves"])
-        figure = means_of(f"{name}: {say(MEANS)}", waves, series, unit, tuple(one["range"]))
+        figure = means_of(f"{name}: {say(MEANS)}", waves, series, unit, tuple(one["range"]), say(N_("mean")))
         return Shown(f"{code}-means", finding, figure, one.get("as_of"))
 
     def people(self, code: str) -> Shown | None:
@@ -430,7 +516,10 @@ class Reader:
         ]  # fmt: skip
         lines = [(say(one["label"]), self._cells(one), one.get("as_of")) for _, one in found]
         for _, one in found:
-            lines += [(say(REPLIES.get(item, item)), cells, None) for item, cells in one.get("each", {}).items()]
+            hidden = [{**cell, "hidden": True} for cell in self._cells(one)]
+            lines += [
+                (say(REPLIES.get(item, item)), cells or hidden, None) for item, cells in one.get("each", {}).items()
+            ]
         return self._pairs(name, title, lines)
 
     def fidelity(self) -> Shown | None:
@@ -464,7 +553,10 @@ class Reader:
             N_("Reviews scored by both"): "double",
         }
         return [
-            (self.say(name), tuple("–" if cell[key] is None else number(cell[key], 0) for cell in cells))
+            (
+                self.say(name),
+                tuple(self.say(N_("not shown")) if cell[key] is None else number(cell[key], 0) for cell in cells),
+            )
             for name, key in rows.items()
             if cells
         ]
@@ -478,7 +570,7 @@ class Reader:
 
     def figures(self) -> dict[str, Shown]:
         """Every figure of the release by its name."""
-        found = [self.recruitment(), self.response(), self.differences(), self.fidelity()]
+        found = [self.recruitment(), self.climb(), self.response(), self.differences(), self.fidelity()]
         for code, one in self.outcomes.items():
             if one["kind"] == "scale":
                 found += [self.means(code), self.people(code)]
@@ -488,11 +580,18 @@ class Reader:
     def _finding(self, code: str, one: Part) -> Finding:
         verdict, mark, sentence = self._told(one)
         last = [cell for cell in one["cells"] if cell["wave"] == one["waves"][-1]]
-        numbers = tuple("" if cell["hidden"] else number(cell["mean"], 1) for cell in last)
+        numbers = tuple("" if cell["hidden"] else self._counted(cell["mean"], one["measure"]) for cell in last)
         return Finding(
             code, self.say(one["label"]), one["primary"], _group(one), verdict, self.say(mark), sentence,
             self.say(_why_not(one["why_not"])) if one["why_not"] else "", numbers, one.get("as_of"),
         )  # fmt: skip
+
+    def _counted(self, value: float, measure: wording.Unit) -> str:
+        """A number with what it counts, for a table; a plain count needs no more."""
+        if measure == "number":
+            return number(value, 1)
+        unit = wording.UNITS["days"] if measure == "times" else wording.UNITS[measure]
+        return f"{number(value, 1)} {self.say(unit)}"
 
     def _told(self, one: Part) -> tuple[str, str, str]:
         """(verdict, mark, sentence) of one outcome."""
@@ -506,7 +605,11 @@ class Reader:
             return ("suppressed", *hidden)
         if "not_estimable" in comparison:
             said = say(N_("%(name)s: the groups cannot be compared. %(reason)s"))
-            return "not_compared", NOT_COMPARED, said % {"name": name, "reason": _whole(comparison["not_estimable"])}
+            return (
+                "not_compared",
+                NOT_COMPARED,
+                said % {"name": name, "reason": self._reason(comparison["not_estimable"])},
+            )
         treatment, control = one["arms"]
         told = Told(
             one["label"], treatment, control, one["measure"], one["when"], comparison["estimate"], comparison["low"],
@@ -521,7 +624,21 @@ class Reader:
                 else N_("From about %(people)s people.")
             )
             said += " " + say(rests) % {"people": comparison["people"]}
-        return comparison["verdict"], wording.WORDS[comparison["verdict"]].mark, said
+        words = (
+            wording.NEITHER
+            if told.neither and comparison["verdict"] == "described"
+            else wording.WORDS[comparison["verdict"]]
+        )
+        return comparison["verdict"], words.mark, said
+
+    def _reason(self, reason: str) -> str:
+        """Why the groups are not compared: in words there are in every language, or as the analysis gave it, in English."""
+        known = next((words for part, words in REASONS.items() if part in reason), None)
+        if known is not None:
+            return self.say(known)
+        if self.english:
+            return _whole(reason)
+        return self.say(N_("The analysis gives the reason in English, on the English page."))
 
     def _pooled(self, one: Part) -> str:
         say, last = self.say, one["cells"][-1]
@@ -550,10 +667,13 @@ class Reader:
         pairs = []
         for label, cells, _ in lines:
             by_group = {cell["group"]: cell for cell in cells if not cell.get("hidden")}
-            values: list[Estimate | Plain | Missing] = []
+            values: list[Estimate | Plain | Missing | None] = []
+            about = {cell["group"] for cell in cells}
             for group in groups:
                 cell = by_group.get(group)
-                if cell is None:
+                if group not in about:
+                    values.append(None)
+                elif cell is None:
                     values.append(Missing(say(HIDDEN)))
                 elif cell.get("low") is None:
                     values.append(Plain(cell["mean"] if "mean" in cell else cell["percent"]))
@@ -578,11 +698,19 @@ class Reader:
     def _ten(self, cell: Part) -> Value:
         return Estimate(*cell["in_ten"]) if cell["in_ten"] else Missing(self.say(HIDDEN))
 
+    def _which_way(self, one: Part) -> str:
+        """An outcome's name, and whether more of it is worse, or neither."""
+        name, higher = self.say(one["label"]), one["higher_is_better"]
+        if higher:
+            return name
+        why = N_("neither better nor worse") if higher is None else N_("more is worse")
+        return f"{name} ({self.say(why)})"
+
     def _difference(self, comparison: Part) -> Value:
         if comparison["hidden"]:
             return Missing(self.say(HIDDEN))
         if "not_estimable" in comparison:
-            return Missing(comparison["not_estimable"])
+            return Missing(self._reason(comparison["not_estimable"]))
         return Estimate(comparison["estimate"], comparison["low"], comparison["high"])
 
 

@@ -133,7 +133,9 @@ class Distribution:
         rows: list[tuple[Cell, ...]] = [
             (band, *(panel.counts[index] for panel in self.panels)) for index, band in enumerate(bands)
         ]
-        return Table((self.unit.capitalize(), *(f"{panel.label}: {self.counted}" for panel in self.panels)), tuple(rows))
+        return Table(
+            (self.unit.capitalize(), *(f"{panel.label}: {self.counted}" for panel in self.panels)), tuple(rows)
+        )
 
     def _tallest(self) -> int:
         return max([1, *(count for panel in self.panels for count in panel.counts)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from textwrap import wrap
 from typing import Any
 
 from markupsafe import Markup
@@ -12,6 +13,7 @@ from evalapp.figures.drawing import (
     EDGE,
     INK,
     LINE,
+    LONGEST,
     POOLED,
     SOFT,
     Cell,
@@ -59,7 +61,17 @@ REACHES = (
     80,
     100,
 )  # their halves and quarters are short numbers
-RATIOS = (1.21, 1.44, 2.25, 4, 9, 16, 25, 100)  # how far an axis of ratios reaches: squares, so that its halves are short
+LABEL_LINE = 18.0
+RATIOS = (
+    1.21,
+    1.44,
+    2.25,
+    4,
+    9,
+    16,
+    25,
+    100,
+)  # how far an axis of ratios reaches: squares, so that its halves are short
 BAND = Look("#7b8a8e", "", "circle", "stripes", "circle", "solid")
 
 
@@ -227,7 +239,11 @@ class Forest:
         return any(len(row.label) + len(text) > NARROWEST - (4 if row.overall else 0) for row, text in said)
 
     def _row_height(self) -> float:
-        return 64.0 if self._stacked() else 44.0
+        return (64.0 if self._stacked() else 44.0) + LABEL_LINE * (self._most_lines() - 1)
+
+    def _most_lines(self) -> int:
+        """Lines of the longest label, where labels and numbers stand above one another; beside a number there is but one."""
+        return max((len(_lines(row.label)) for row in self.rows), default=1) if self._stacked() else 1
 
     def _ticks(self) -> list[float]:
         low, high = self.span()
@@ -244,11 +260,16 @@ class Forest:
 
     def _row(self, row: Row, top: float, low: float, high: float) -> Markup:
         weight = 700 if row.overall else 400
-        label = words(short(row.label), "0", top + 17, font_weight=weight)
+        lines = _lines(row.label) if self._stacked() else [short(row.label)]
+        label = Markup("").join(
+            words(line, "0", top + 17 + LABEL_LINE * place, font_weight=weight) for place, line in enumerate(lines)
+        )
+        under_label = top + LABEL_LINE * (len(lines) - 1)
         if isinstance(row.value, Missing):
-            return label + words(short(row.value.reason), "0", top + 34, fill=SOFT, font_size=13)
+            return label + words(short(row.value.reason), "0", under_label + 34, fill=SOFT, font_size=13)
         if self._stacked():
-            said = words(interval(row.value, self.decimals), "0", top + 36, font_weight=weight, fill=row.look.colour)
+            numbers = interval(row.value, self.decimals)
+            said = words(numbers, "0", under_label + 36, font_weight=weight, fill=row.look.colour)
         else:
             said = words(interval(row.value, self.decimals), "100%", top + 17, text_anchor="end", font_weight=weight)
         y = top + self._row_height() - 14
@@ -285,6 +306,12 @@ class Forest:
     def _band_key(self, name: str, y: float) -> Markup:
         swatch = tag("rect", x=0, y=px(y - 3), width=26, height=13, fill=f"url(#{name}-stripes)", opacity="0.6")
         return swatch + words(self.band.label if self.band else "", "34", y + 8, fill=SOFT, font_size=13)
+
+
+def _lines(label: str) -> list[str]:
+    """A label on two lines of a narrow telephone at the most; the description and the table have it whole."""
+    first, *rest = wrap(label, LONGEST) or [""]
+    return [first, short(" ".join(rest))] if rest else [first]
 
 
 def _beyond(end: float, low: float, high: float) -> int:
