@@ -275,13 +275,23 @@ def verdict(effect: Effect, how: Measured, planned: int, answered: int) -> Verdi
 def sentence(said: Verdict, effect: Effect, how: Measured, design: str) -> str:
     """The finding in words fixed beforehand."""
     low, high = effect.ci
-    ratio = how.measure == "times"
-    estimate, *ends = (math.exp(one) if ratio and one is not None else one for one in (effect.estimate, low, high))
+    estimate, *ends = (None if one is None else as_told(one, how) for one in (effect.estimate, low, high))
     told = wording.Told(
         how.outcome.label, how.arms[0][1], how.arms[1][1], how.measure, how.when, estimate or 0.0, ends[0], ends[1],
         how.outcome.smallest_worthwhile, how.outcome.higher_is_better is None, design != "nonrandomised",
     )  # fmt: skip
     return wording.sentence(said, told)
+
+
+def as_told(value: float, how: Measured) -> float:
+    """A mean or a difference as it is told: of logarithms of days the days, or the ratio of days."""
+    return math.exp(value) if how.measure == "times" else value
+
+
+def round_end(most: float) -> float:
+    """The next of 1, 2, 4 or 8 times a power of ten, so that the quarters of an axis are short numbers too."""
+    power = 10.0 ** math.floor(math.log10(max(most, 1.0)))
+    return next(step * power for step in (1.0, 2.0, 4.0, 8.0, 10.0) if step * power >= most)
 
 
 def _too_little(table: pd.DataFrame, how: Measured) -> str:

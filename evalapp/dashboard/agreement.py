@@ -124,18 +124,23 @@ def _pairs(scored: pd.DataFrame) -> tuple[pd.DataFrame, int]:
     alone = both.index[(both == 1).all(axis=1)]
     mine = scored[scored["review"].isin(alone)].set_index(["review", "scorer"])[list(CRITERIA)].unstack("scorer")
     columns = [(code, scorer) for code in CRITERIA for scorer in SCORERS]
-    return mine.reindex(columns=columns), len(both) - len(alone)  # type: ignore[arg-type]
+    return mine.reindex(columns=columns), len(both) - len(alone)
 
 
 def figure(found: Found) -> Forest:
     """Every coefficient with its interval, from −1 to 1."""
-    rows = [
-        Row(one.label, Estimate(one.result.value.value, *one.result.value.ci) if one.result else Missing(one.reason),
-            overall=one.coefficient == "ICC")
-        for one in found.lines
-    ]  # fmt: skip
+    rows = [Row(one.label, _drawn(one), overall=one.coefficient == "ICC") for one in found.lines]
     unit = "agreement (0: as chance alone; 1: whole)"
     return Forest("How far two people who scored the same review agree", tuple(rows), unit, -1.0, 1.0, decimals=2)
+
+
+def _drawn(one: Line) -> Value:
+    if one.result is None:
+        return Missing(one.reason)
+    low, high = one.result.value.ci
+    if low is None or high is None:
+        return Missing("no interval can be given")
+    return Estimate(one.result.value.value, low, high)
 
 
 def finding(found: Found) -> str:
@@ -143,7 +148,7 @@ def finding(found: Found) -> str:
     first = found.scores[0]
     if first.result is None:
         return f"Agreement on the whole score cannot be worked out: {first.reason}."
-    low, high = (number(end, 2) for end in first.result.value.ci)
+    low, high = ("–" if end is None else number(end, 2) for end in first.result.value.ci)
     return (
         f"Over {first.result.n} reviews that a facilitator and an observer both scored, their whole scores agree with an "
         f"ICC of {number(first.result.value.value, 2)} ({low} to {high})."

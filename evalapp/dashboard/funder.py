@@ -9,7 +9,7 @@ from flask_babel import Domain, format_date
 
 from evalapp import access, languages, releases
 from evalapp.access import Permission, requires
-from evalapp.dashboard import release_pictures
+from evalapp.dashboard import release_words
 from evalapp.dashboard.page import Chart, Page, choose_trial, csv_of, pages, trial_of
 from evalapp.dashboard.release_pictures import Reader, Shown
 from evalapp.figures import draw
@@ -66,12 +66,12 @@ def funder(slug: str | None) -> Page:
         return render_template("dashboard/funder_empty.html", **about)
     content = releases.content_of(last)
     about |= {"content": content, "published": _day(content["published_on"]), "opens": _day(content["opens_on"])}
-    if release_pictures.is_earlier_form(content):
+    if release_words.is_earlier_form(content):
         return render_template("dashboard/funder_earlier.html", outcomes=_outcomes(content), **about)
     reader = Reader(content, say, english=language == "en")
     return render_template(
         "dashboard/funder.html", reader=reader, short=reader.short(), certainty=reader.certainty(),
-        own_scales=release_pictures.has_own_scales(content), chart_of=_charts(trial, language), **about,
+        own_scales=release_words.has_own_scales(content), chart_of=_charts(trial, language), **about,
     )  # fmt: skip
 
 
@@ -89,7 +89,7 @@ def funder_csv(slug: str, name: str) -> Page:
 
 def _figures(last: Release | None) -> dict[str, Shown]:
     content: dict[str, Any] | None = releases.content_of(last) if last else None
-    if content is None or release_pictures.is_earlier_form(content):
+    if content is None or release_words.is_earlier_form(content):
         return {}
     return Reader(content, say, english=languages.current() == "en").figures()
 

@@ -171,7 +171,8 @@ def fidelity(slug: str) -> Page:
     drawn = chart("agreement", agreement.finding(found), agreement.figure(found), csv) if found.known else None
     return render_template(
         "dashboard/agreement.html", trial=trial, found=found, drawn=drawn, csv=csv, coverage=agreement.coverage(found),
-        leaning=agreement.leaning(found), fewest=agreement.FEWEST, is_open=findings.is_open(trial, access.now()), opens=_opens(trial),
+        leaning=agreement.leaning(found), fewest=agreement.FEWEST, opens=_opens(trial),
+        is_open=findings.is_open(trial, access.now()),
     )  # fmt: skip
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -59,8 +58,7 @@ def distribution(frame: pd.DataFrame, how: Measured, level: float, *, by_arm: bo
     outcome = how.outcome
     here = frame[frame["wave"] == outcome.wave]
     means = findings.means(here, level)
-    if how.measure == "times":
-        here = here.assign(value=here["value"].map(math.exp))
+    here = here.assign(value=[findings.as_told(one, how) for one in here["value"]])
     edges = _bands(here, how)
     counts = bin_counts(here, "value", "arm", edges)
     panels = []
@@ -79,7 +77,7 @@ def _bands(here: pd.DataFrame, how: Measured) -> tuple[float, ...]:
     """Tenths of the range; of what has no end worth drawing, tenths up to a round number, or one by one where they are few."""
     least, most = how.outcome.minimum, how.outcome.maximum
     if how.measure in ENDLESS:
-        least, most = 0.0, round_end(float(here["value"].max()))
+        least, most = 0.0, findings.round_end(float(here["value"].max()))
         if most <= 10:
             return tuple(float(one) for one in range(int(most) + 2))
     return (*(least + (most - least) / 10 * place for place in range(10)), most)
@@ -111,7 +109,7 @@ def difference(effect: Effect, how: Measured) -> Forest:
     """The difference that decides, on an axis that shows 0 and what is too small to matter."""
     low, high = effect.ci
     value: Value = (
-        Missing("it has no interval") if low is None or high is None else _difference(effect.estimate, low, high, how)
+        Missing("it has no interval") if low is None or high is None else _estimate(effect.estimate, low, high, how)
     )
     row = Row(how.outcome.label, value, TREATMENT, overall=True)
     return _differences(f"{how.outcome.label}: difference between the groups", (row,), how)
@@ -125,7 +123,7 @@ def methods(found: Comparison, how: Measured) -> Forest:
         if name == "win_probability" or low is None or high is None:
             continue  # not in points, or without an end to draw
         decides = name == found.primary.method
-        value = _difference(result.estimate, low, high, how)
+        value = _estimate(result.estimate, low, high, how)
         rows.append(Row(METHOD_NAMES[name], value, TREATMENT if decides else POOLED, overall=decides))
     return _differences(f"{how.outcome.label}: the difference by each method", tuple(rows), how)
 
@@ -133,7 +131,9 @@ def methods(found: Comparison, how: Measured) -> Forest:
 def _differences(title: str, rows: tuple[Row, ...], how: Measured) -> Forest:
     (_, treatment), (_, control) = how.arms
     reach, times = how.outcome.smallest_worthwhile, how.measure == "times"
-    least = None if reach is None else f"under {math.exp(reach):.2f} times" if times else f"under {reach:g}"
+    least = (
+        None if reach is None else f"under {findings.as_told(reach, how):.2f} times" if times else f"under {reach:g}"
+    )
     more = "longer" if times else "higher"
     return Forest(
         title,
@@ -148,17 +148,15 @@ def _differences(title: str, rows: tuple[Row, ...], how: Measured) -> Forest:
     )
 
 
-def _difference(estimate: float, low: float, high: float, how: Measured) -> Estimate:
-    """A difference as it is told: of logarithms of days, the ratio."""
-    return Estimate(*(math.exp(one) if how.measure == "times" else one for one in (estimate, low, high)))
+def _estimate(estimate: float, low: float, high: float, how: Measured) -> Estimate:
+    """A mean or a difference with its interval, as they are told."""
+    return Estimate(*(findings.as_told(one, how) for one in (estimate, low, high)))
 
 
 def value_of(one: WaveMean | SiteMean | None, how: Measured) -> Value:
     """A mean as it is drawn; of logarithms of days, the days (their geometric mean)."""
     value = value_of_mean(one)
-    if how.measure == "times" and isinstance(value, Estimate):
-        return Estimate(math.exp(value.value), math.exp(value.low), math.exp(value.high))
-    return value
+    return value if isinstance(value, Missing) else _estimate(value.value, value.low, value.high, how)
 
 
 def value_of_mean(one: WaveMean | SiteMean | None) -> Value:
@@ -177,13 +175,7 @@ def ends_of(how: Measured, values: Sequence[Value]) -> tuple[float, float]:
     """The axis of an outcome's means: its whole range; of days and counts, from 0 to a round number beyond the intervals."""
     if how.measure not in ENDLESS:
         return how.outcome.minimum, how.outcome.maximum
-    return 0.0, round_end(max((one.high for one in values if isinstance(one, Estimate)), default=1.0))
-
-
-def round_end(most: float) -> float:
-    """The next of 1, 2, 4 or 8 times a power of ten, so that the axis's quarters are short numbers too."""
-    power = 10.0 ** math.floor(math.log10(max(most, 1.0)))
-    return next(step * power for step in (1.0, 2.0, 4.0, 8.0, 10.0) if step * power >= most)
+    return 0.0, findings.round_end(max((one.high for one in values if isinstance(one, Estimate)), default=1.0))
 
 
 def facts(found: Answer, how: Measured) -> list[tuple[str, str]]:
@@ -195,7 +187,8 @@ def facts(found: Answer, how: Measured) -> list[tuple[str, str]]:
     (_, treatment), (_, control) = how.arms
     told = f"{number(effect.estimate, places)} {how.unit}"
     if times:
-        told = f"The {treatment} group took {number(math.exp(effect.estimate), 2)} times as long as the {control} group"
+        ratio = number(findings.as_told(effect.estimate, how), 2)
+        told = f"The {treatment} group took {ratio} times as long as the {control} group"
     listed = [
         ("Difference", told),
         (f"{100 * comparison.level:g} % interval", _ends(effect.ci, how)),
@@ -232,8 +225,9 @@ def method_table(found: Comparison, how: Measured) -> Table:
     """Every method at full precision, those that gave no number with the reason; days stay the logarithms compared."""
     from analysis.results import NotEstimable  # noqa: PLC0415  (as above)
 
+    difference = "Difference of log-days" if how.measure == "times" else "Difference"
     head = (
-        "Method", "Decides", "Difference" + (" of log-days" if how.measure == "times" else ""), "Standard error", "Degrees of freedom", "Statistic", "p", "Interval from",
+        "Method", "Decides", difference, "Standard error", "Degrees of freedom", "Statistic", "p", "Interval from",
         "Interval to", "Why there is no number",
     )  # fmt: skip
     rows: list[tuple[Cell, ...]] = []
@@ -250,12 +244,12 @@ def method_table(found: Comparison, how: Measured) -> Table:
 
 def other_methods(found: Comparison, how: Measured) -> list[tuple[str, str, str, str, str]]:
     """(method, estimate, interval, df, p) of every method that gave a number, but for the one that decides."""
-    rows, places = [], 2 if how.measure == "times" else _places(how)
+    rows, places = [], _told_places(how)
     for name, result in estimated(found).items():
         if name != found.primary.method:
             df = getattr(result, "df", None)  # tests by resampling have none
             said_df = "" if df is None else number(df, 1)
-            shown = _difference(result.estimate, 0.0, 0.0, how).value
+            shown = findings.as_told(result.estimate, how)
             rows.append((METHOD_NAMES[name], number(shown, places), _ends(result.ci, how), said_df, p_value(result.p)))
     return rows
 
@@ -282,11 +276,15 @@ def _places(how: Measured) -> int:
     return 2 if how.is_percent else 3
 
 
+def _told_places(how: Measured) -> int:
+    """The same of a difference as it is told: of a ratio, hundredths."""
+    return 2 if how.measure == "times" else _places(how)
+
+
 def _ends(ends: Interval, how: Measured) -> str:
     """An interval of a difference, in words; of logarithms of days, of the ratio."""
-    if how.measure == "times":
-        return _span((*(None if end is None else math.exp(end) for end in ends),))  # type: ignore[arg-type]
-    return _span(ends, _places(how))
+    low, high = (None if end is None else findings.as_told(end, how) for end in ends)
+    return _span((low, high), _told_places(how))
 
 
 def _span(ends: Interval, decimals: int = 2) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from markupsafe import Markup
@@ -155,10 +156,10 @@ class Cumulative:
             y = px(base - PLOT * count / most)
             parts.append(tag("line", x1=0, x2="100%", y1=y, y2=y, stroke=LINE))
             parts.append(words(number(count), "0", float(y) - 4, fill=SOFT, font_size=13))
-        for week in self._ticks():
-            parts.append(
-                words(tick(week), across(week, 0, last), base + 16, text_anchor="middle", fill=SOFT, font_size=13)
-            )
+        parts += [
+            words(tick(week), across(week, 0, last), base + 16, text_anchor="middle", fill=SOFT, font_size=13)
+            for week in self._ticks()
+        ]
         if one.target is not None:
             line = [place(*point) for point in self._target(one.target)]
             parts += [
@@ -172,11 +173,11 @@ class Cumulative:
                     stroke_width=1.5,
                     stroke_dasharray=TARGET_DASH,
                 )
-                for a, b in zip(line, line[1:], strict=False)
+                for a, b in pairwise(line)
             ]
         steps = [place(*point) for point in self._steps(one)]
         bar = {"stroke": LOOK.colour, "stroke_width": 2.5}
-        for a, b in zip(steps, steps[1:], strict=False):
+        for a, b in pairwise(steps):
             parts.append(tag("line", x1=a[0], x2=b[0], y1=a[1], y2=a[1], **bar))
             parts.append(tag("line", x1=b[0], x2=b[0], y1=a[1], y2=b[1], **bar))
         parts.append(at(steps[-1][0], marker(LOOK, float(steps[-1][1]), 5.0)))
