@@ -225,7 +225,9 @@ class Reader(Telling):
             (code, self.outcomes[code]) for code in (one.code for one in self.of(group))
             if self.outcomes[code]["kind"] == "share"
         ]  # fmt: skip
-        lines = [(say(one["label"]), self._cells(one), one.get("as_of")) for _, one in found]
+        lines: list[tuple[str, list[Part], int | None]] = [
+            (say(one["label"]), self._cells(one), one.get("as_of")) for _, one in found
+        ]
         for _, one in found:
             hidden: list[Part] = [{**cell, "hidden": True} for cell in self._cells(one)]
             lines += [

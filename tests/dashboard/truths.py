@@ -117,8 +117,10 @@ def build(session: Session, name: str, *, now: datetime, slug: str | None = None
     return trial
 
 
-def copy_of_its_own(folder: Path, names: Iterable[str], *, email: str, password: str, now: datetime) -> Path:
-    """A whole installation in a folder, with these trials and a funder who can sign in; its settings file."""
+def copy_of_its_own(
+    folder: Path, names: Iterable[str], *, email: str, password: str, now: datetime, evaluator: str | None = None
+) -> Path:
+    """A whole installation in a folder, with these trials and a funder (and an evaluator) to sign in; its settings file."""
     settings = folder / "settings.env"
     kept = config.new_secrets() | {
         "EVALAPP_DATABASE_URL": f"sqlite:///{(folder / 'truths.db').resolve()}",
@@ -133,6 +135,8 @@ def copy_of_its_own(folder: Path, names: Iterable[str], *, email: str, password:
         for name in names:
             publish(session, build(session, name, now=now), now=now)
         accounts.create(session, email, "funder", password, now=now)
+        if evaluator is not None:
+            accounts.create(session, evaluator, "evaluator", password, now=now)
         session.commit()
     engine.dispose()
     return settings
