@@ -21,7 +21,7 @@ from tests.servers import Server
 
 TARGET = Path(__file__).parent.parent / "docs" / "pictures"
 NARROW = Path(__file__).parent.parent / "build" / "pictures"  # as on a small telephone, to be looked at and not kept
-COLOURS = 48  # the pages have few, and a picture of so many is a third as large
+COLOURS = 64  # the pages have few, and a picture of so many is a third as large
 # The evaluator's pages, of the trial in which it worked.
 PAGES = {
     "evaluator-scale": "/dashboard/benefit/questions/practitioner/BLG",

@@ -138,7 +138,7 @@ def _differences(title: str, rows: tuple[Row, ...], how: Measured) -> Forest:
     return Forest(
         title,
         rows,
-        f"{treatment} group, times as long as the {control} group" if times else f"difference, {how.unit}",
+        "times as long" if times else f"difference, {how.unit}",
         None,
         None,
         ends=(f"{control} {more}", f"{treatment} {more}"),
@@ -187,8 +187,8 @@ def facts(found: Answer, how: Measured) -> list[tuple[str, str]]:
     (_, treatment), (_, control) = how.arms
     told = f"{number(effect.estimate, places)} {how.unit}"
     if times:
-        ratio = number(findings.as_told(effect.estimate, how), 2)
-        told = f"The {treatment} group took {ratio} times as long as the {control} group"
+        size = number(findings.as_told(effect.estimate, how), 2)
+        told = f"The {treatment} group took {size} times as long as the {control} group"
     listed = [
         ("Difference", told),
         (f"{100 * comparison.level:g} % interval", _ends(effect.ci, how)),
@@ -204,9 +204,9 @@ def facts(found: Answer, how: Measured) -> list[tuple[str, str]]:
         if ratio is not None:
             said = f"{number(ratio.value, 3)} ({_span(ratio.ci, 3)})"
             listed.append((f"How alike the people of {words} are (ICC)", said))
-    size = comparison.effect_size
-    if size is not None:
-        listed.append(("Effect size (Hedges g, on the total SD)", f"{number(size.value, 2)} ({_span(size.ci)})"))
+    g = comparison.effect_size
+    if g is not None:
+        listed.append(("Effect size (Hedges g, on the total SD)", f"{number(g.value, 2)} ({_span(g.ci)})"))
     return listed
 
 

@@ -74,7 +74,7 @@ class Reader(Telling):
             if count is None:
                 pairs.append(Pair(label, (Missing(say(HIDDEN)),)))
                 continue
-            words = say(N_("%(count)s of %(target)s")) if target else say(N_("%(count)s, no target set"))
+            words = say(N_("%(count)s of %(target)s")) if target else say(N_("%(count)s (no target)"))
             words = words % {"count": count, "target": target}
             pairs.append(Pair(label, (Plain(round(100 * count / target) if target else 0),), (words,)))
             said.append(f"{label}: {words}")
