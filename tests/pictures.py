@@ -120,6 +120,7 @@ def whole(page: Page, address: str, name: str) -> None:
 
 def known_truths(browser: Browser, folder: Path) -> None:
     """The funder's page of each trial whose truth is known, and the evaluator's pages of one."""
+    folder.mkdir()
     password = secrets.token_hex(16)
     funder, evaluator = "funder@example.org", "evaluator@example.org"
     settings = truths.copy_of_its_own(
@@ -144,24 +145,28 @@ def take() -> None:
     TARGET.mkdir(parents=True, exist_ok=True)
     NARROW.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, chromium() as browser:
-        known = Path(folder) / "truths"
-        known.mkdir()
-        known_truths(browser, known)
-        built = CliRunner().invoke(main, ["demo", "--dir", folder, "--no-serve"])
-        if built.exit_code:
-            raise SystemExit(built.output)
-        written = json.loads((Path(folder) / "demo.json").read_text())
-        staff = {one["role"]: one for one in written["staff"]}
-        server = Server({"EVALAPP_SECRETS": f"{folder}/settings.env"}, Path(folder) / "server.log")
-        server.start()
-        try:
-            code = next(one["code"] for one in written["participants"] if one["role"] == "parent")
-            phone(browser, server, code)
-            contact_sheet(browser, server, written["participants"])
-            desk(browser, server, staff["funder"], "/funder/demo", "funder.png")
-            desk(browser, server, staff["evaluator"], "/dashboard/demo/outcomes/blame", "outcome.png")
-        finally:
-            server.stop()
+        known_truths(browser, Path(folder) / "truths")
+        demonstration(browser, Path(folder) / "demo")
+
+
+def demonstration(browser: Browser, folder: Path) -> None:
+    """The README's own four."""
+    built = CliRunner().invoke(main, ["demo", "--dir", str(folder), "--no-serve"])
+    if built.exit_code:
+        raise SystemExit(built.output)
+    written = json.loads((folder / "demo.json").read_text())
+    staff = {one["role"]: one for one in written["staff"]}
+    server = Server({"EVALAPP_SECRETS": f"{folder}/settings.env"}, folder / "server.log")
+    server.start()
+    try:
+        asked = [one for one in written["participants"] if one["instrument"] == "parent_before"]
+        code = next(one["code"] for one in asked if one["state"] == "new")
+        phone(browser, server, code)
+        contact_sheet(browser, server, written["participants"])
+        desk(browser, server, staff["funder"], "/funder/demo", "funder.png")
+        desk(browser, server, staff["evaluator"], "/dashboard/demo/outcomes/blame", "outcome.png")
+    finally:
+        server.stop()
 
 
 if __name__ == "__main__":
