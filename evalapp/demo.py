@@ -120,7 +120,7 @@ def _trial(session: Session, now: datetime) -> Trial:
     return roster.add_trial(
         session, SLUG, "Demonstration trial", kind="demo", design="randomised", planned_sites=24,
         plan=roster.usual_plan(design="randomised", planned_sites=24),
-        targets={"sites": 24, "reviews": 96, "practitioners": 700, "parents": 120},
+        targets={"sites": 24, "reviews": 96, "practitioners": 700, "parents": 120, "weeks": 60},
         results_open_at=now - timedelta(days=1), starts_on=(now - timedelta(days=420)).date(),
     )  # fmt: skip
 

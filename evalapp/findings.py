@@ -16,7 +16,7 @@ from analysis.question import Question
 from evalapp import measures, responses, wording
 from evalapp.models import Allocation, Arm, Assignment, Membership, Response, Site, Trial, Wave
 from evalapp.shelf import questionnaire
-from evalapp.wording import FEWEST_SITES, Verdict, ruled
+from evalapp.wording import Verdict, ruled
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -85,8 +85,8 @@ class Measured:
 
     @property
     def unit(self) -> str:
-        """The words for it on the evaluator's pages, where days compared as a ratio are shown as the logarithms they are."""
-        return "log-days" if self.measure == "times" else wording.UNITS[self.measure]
+        """The words for it on the evaluator's pages; what is compared as a ratio of days is counted in days."""
+        return wording.UNITS["days"] if self.measure == "times" else wording.UNITS[self.measure]
 
     @property
     def when(self) -> str:
@@ -258,30 +258,40 @@ def answer(session: Session, trial: Trial, plan: Plan, how: Measured, table: pd.
         reason = effect.reason if isinstance(effect, NotEstimable) else found.primary.reason
         return Answer(found, None, reason, None, "")
     sites = found.counts.sites
-    said = verdict(effect, how, plan.planned_sites or sum(sites), min(sites))
+    said = verdict(effect, how, plan.planned_sites or sum(sites), sum(sites))
     return Answer(found, effect, "", said, sentence(said, effect, how, plan.design))
 
 
-def verdict(effect: Effect, how: Measured, sites: int, fewest: int = FEWEST_SITES) -> Verdict:
+def verdict(effect: Effect, how: Measured, planned: int, answered: int) -> Verdict:
     """What the plan's rule says of an interval.
 
-    sites : planned.    fewest : that answered, in the smaller arm. With fewer than six planned, or fewer than five in an
-    arm, the difference is described, whatever the interval; so is one that is neither better nor worse.
+    planned, answered : sites in all. With fewer than six of either the difference is described, whatever the interval; so
+    is one that is neither better nor worse.
     """
     outcome = how.outcome
-    return ruled(effect.estimate, effect.ci, outcome.smallest_worthwhile, outcome.higher_is_better, sites, fewest)
+    return ruled(effect.estimate, effect.ci, outcome.smallest_worthwhile, outcome.higher_is_better, planned, answered)
 
 
 def sentence(said: Verdict, effect: Effect, how: Measured, design: str) -> str:
     """The finding in words fixed beforehand."""
     low, high = effect.ci
-    ratio = how.measure == "times"
-    estimate, *ends = (math.exp(one) if ratio and one is not None else one for one in (effect.estimate, low, high))
+    estimate, *ends = (None if one is None else as_told(one, how) for one in (effect.estimate, low, high))
     told = wording.Told(
         how.outcome.label, how.arms[0][1], how.arms[1][1], how.measure, how.when, estimate or 0.0, ends[0], ends[1],
         how.outcome.smallest_worthwhile, how.outcome.higher_is_better is None, design != "nonrandomised",
     )  # fmt: skip
     return wording.sentence(said, told)
+
+
+def as_told(value: float, how: Measured) -> float:
+    """A mean or a difference as it is told: of logarithms of days the days, or the ratio of days."""
+    return math.exp(value) if how.measure == "times" else value
+
+
+def round_end(most: float) -> float:
+    """The next of 1, 2, 4 or 8 times a power of ten, so that the quarters of an axis are short numbers too."""
+    power = 10.0 ** math.floor(math.log10(max(most, 1.0)))
+    return next(step * power for step in (1.0, 2.0, 4.0, 8.0, 10.0) if step * power >= most)
 
 
 def _too_little(table: pd.DataFrame, how: Measured) -> str:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from datetime import date
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from analysis.plan import Outcome
 from evalapp import responses
-from evalapp.models import Allocation, Arm, Assignment, Membership, Review, Site, Wave
+from evalapp.models import Allocation, Arm, Assignment, Membership, Response, Review, Site, Wave
 from evalapp.shelf import questionnaire
 
 if TYPE_CHECKING:
@@ -80,9 +81,18 @@ def processes(session: Session, trial_id: str, outcome: Outcome) -> pd.DataFrame
 
 def fidelities(session: Session, trial_id: str) -> pd.DataFrame:
     """`analysis.measures.fidelity` of each review that was scored, with its site and arm."""
+    from analysis.measures.fidelity import fidelity  # noqa: PLC0415  (as above)
+
+    return _reviews(session, trial_id)[["site", "review", "arm"]].merge(
+        fidelity(scorings(session, trial_id)), on="review"
+    )
+
+
+def scorings(session: Session, trial_id: str) -> pd.DataFrame:
+    """The grades of fidelity that each person gave a review: review, participant, FID1 … FID12 (0, 1, 2), scorer."""
     import pandas as pd  # noqa: PLC0415  (as above)
 
-    from analysis.measures.fidelity import CRITERIA, fidelity  # noqa: PLC0415
+    from analysis.measures.fidelity import CRITERIA  # noqa: PLC0415
 
     frames = []
     for scorer, instrument in FIDELITY_FORMS.items():
@@ -90,8 +100,7 @@ def fidelities(session: Session, trial_id: str) -> pd.DataFrame:
         given = given[given["review"].notna()].assign(value=pd.to_numeric(given["value"]))
         wide = given.pivot_table(index=["review", "participant"], columns="item", values="value", aggfunc="first")
         frames.append(wide.reindex(columns=list(CRITERIA)).reset_index().assign(scorer=scorer))
-    scored = fidelity(pd.concat([one for one in frames if len(one)] or frames[:1], ignore_index=True))
-    return _reviews(session, trial_id)[["site", "review", "arm"]].merge(scored, on="review")
+    return pd.concat([one for one in frames if len(one)] or frames[:1], ignore_index=True)
 
 
 def invited(session: Session, trial_id: str, role: str, wave: str) -> pd.DataFrame:
@@ -116,6 +125,31 @@ def invited(session: Session, trial_id: str, role: str, wave: str) -> pd.DataFra
         .where(Site.trial_id == trial_id, Membership.role == role, Review.ends_on.is_not(None))
     )
     return pd.DataFrame(session.execute(query).all(), columns=["review", "participant", "arm", "invited"])
+
+
+def arrivals(session: Session, trial_id: str) -> list[tuple[str, str, date | None]]:
+    """(what, which one, the day it came) of every site, review and person: "sites", "reviews", or a person's role.
+
+    A site came when it joined, a review when it began, a person when they first sent a questionnaire. None where the day is
+    not recorded; a person who sent nothing is not among them.
+    """
+    sites = session.execute(select(Site.id, Site.joined_on).where(Site.trial_id == trial_id))
+    reviews = session.execute(
+        select(Review.id, Review.starts_on).join(Site, Site.id == Review.site_id).where(Site.trial_id == trial_id)
+    )
+    people = session.execute(
+        select(Membership.role, Membership.person_id, func.min(Response.submitted_on))
+        .join(Assignment, Assignment.membership_id == Membership.id)
+        .join(Response, Response.assignment_id == Assignment.id)
+        .join(Site, Site.id == Membership.site_id)
+        .where(Site.trial_id == trial_id, Response.state == "submitted")
+        .group_by(Membership.role, Membership.person_id)
+    )
+    return [
+        *(("sites", one, day) for one, day in sites),
+        *(("reviews", one, day) for one, day in reviews),
+        *((role, one, day) for role, one, day in people),
+    ]
 
 
 def _asks(name: str, version: int, items: tuple[str, ...]) -> bool:

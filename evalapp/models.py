@@ -60,7 +60,9 @@ class Trial(Base):
     design: Mapped[str] = mapped_column(String(16), default="randomised")
     planned_sites: Mapped[int | None] = mapped_column(Integer)
     starts_on: Mapped[date | None] = mapped_column(Date)  # its year stands in the questions that look ahead
-    targets: Mapped[dict[str, int]] = mapped_column(JSON, default=dict)  # people expected to be recruited, by what
+    targets: Mapped[dict[str, int]] = mapped_column(
+        JSON, default=dict
+    )  # expected to be recruited, by what; in how many weeks
     plan: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)  # parsed by analysis.plan
     results_open_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     threshold: Mapped[int] = mapped_column(Integer, default=10)

@@ -83,7 +83,11 @@ def publish(session: Session, trial: Trial, *, actor: str, now: datetime) -> Rel
     by_arm = findings.is_open(trial, now)
     plan = findings.plan_of(trial)
 
-    blocks = [*_recruitment(session, trial, rules), *_response(session, trial, rules, now.date())]
+    blocks = [
+        *_recruitment(session, trial, rules),
+        *_climbs(session, trial, rules, now.date()),
+        *_response(session, trial, rules, now.date()),
+    ]
     if plan:
         blocks += [_outcome(session, trial, plan, outcome, rules, by_arm=by_arm) for outcome in plan.outcomes]
         blocks += [_fidelity(session, trial, rules, by_arm=by_arm), *_gate(session, trial, plan, rules, by_arm=by_arm)]
@@ -208,6 +212,61 @@ def _recruitment(session: Session, trial: Trial, rules: Rules) -> Iterable[_Bloc
         shown = shown_count(len(people), rules)
         behind = {} if shown is None else {f"{key}|people": _marks(people)}
         yield _Block(key, {"label": label, "count": shown, "target": target(code)}, behind)
+
+
+def _climbs(session: Session, trial: Trial, rules: Rules, today: date) -> Iterable[_Block]:
+    """How many had come by each week, wherever that rose; nothing of a kind of which a day is not recorded.
+
+    Reviews count once they have begun. People are counted in steps, each of as many as a number may rest on, so that no
+    step tells of a few.
+    """
+    came = measures.arrivals(session, trial.id)
+    kinds = {"sites": ("Sites", frozenset({"sites"})), "reviews": ("Case reviews begun", frozenset({"reviews"}))}
+    days = [day for what, _, day in came if day and what in kinds]
+    first = trial.starts_on or min(days, default=None)
+    if first is None:
+        return
+    lines: list[dict[str, Any]] = []
+    people: Populations = {}
+    for code, (label, whats) in {**kinds, **GROUPS}.items():
+        mine: dict[str, date | None] = {}
+        for what, one, day in came:
+            if what in whats:  # a person of two roles came with the first
+                known = mine.get(one)
+                mine[one] = day if known is None or day is None else min(known, day)
+        if code == "reviews":
+            mine = {one: day for one, day in mine.items() if day and day <= today}
+        if not mine or any(day is None for day in mine.values()):
+            continue
+        weeks = sorted(max((day - first).days // 7, 0) for day in mine.values() if day)
+        least = {"sites": 1, "reviews": rules.step}.get(code, rules.people)
+        points = _rises(weeks, least, rules)
+        if points:
+            lines.append({"label": label, "points": points, "target": trial.targets.get(code)})
+        if points and code in GROUPS:
+            people[f"recruiting|{code}"] = _marks(mine)
+    if lines:
+        content = {"starts_on": first.isoformat(), "weeks": trial.targets.get("weeks"), "lines": lines}
+        yield _Block("recruiting", content, people)
+
+
+def _rises(weeks: list[int], least: int, rules: Rules) -> list[list[int]]:
+    """[week, how many by its end], each at least `least` more than the one before; to the step, sites whole.
+
+    The last is how many there are in all, which the release says anyway.
+    """
+    points: list[list[int]] = []
+    shown = 0
+    for place, week in enumerate(weeks, start=1):
+        if place < len(weeks) and weeks[place] == week:
+            continue
+        if place - shown >= least:
+            shown = place
+            points.append([week, place if least == 1 else rounded(place, rules)])
+    whole = rounded(len(weeks), rules) if least > 1 else len(weeks)
+    if points and points[-1][1] != whole:
+        points.append([weeks[-1], whole])
+    return points
 
 
 def _response(session: Session, trial: Trial, rules: Rules, today: date) -> Iterable[_Block]:

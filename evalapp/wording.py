@@ -14,9 +14,9 @@ Verdict = Literal["benefit", "harm", "too_small", "cannot_tell", "described"]
 Unit = Literal["points", "raw", "people", "reviews", "days", "number", "times"]
 Say = Callable[[str], str]
 
-# Below these a difference is described and nothing is concluded.
-FEWEST_PLANNED = 6  # sites in all
-FEWEST_SITES = 5  # of an arm
+# Below so many sites in all, planned or answered, a difference is described and nothing is concluded. Six to eleven, or
+# fewer than five in an arm, are tested on site means (`analysis.primary`), which is exact about how little so few can tell.
+FEWEST_SITES = 6
 
 
 def N_(text: str) -> str:  # noqa: N802  (the usual name of the mark by which translators' tools find a text)
@@ -71,7 +71,7 @@ _CLEAR = Words(
     ),
     N_(
         "%(name)s was %(compared)s, which is %(good)s, in the %(treatment)s group than in the %(control)s group %(when)s: "
-        "%(estimate)s times as long (somewhere from %(low)s to %(high)s)."
+        "it took %(estimate)s times as long (somewhere from %(low)s to %(high)s)."
     ),
     N_(
         "%(name)s: %(compared)s, which is %(good)s, in the %(treatment)s group than in the %(control)s group %(when)s: "
@@ -110,21 +110,21 @@ WORDS: dict[Verdict, Words] = {
             "sites this is described, and nothing is concluded from it."
         ),
         N_(
-            "%(name)s: %(estimate)s times as long in the %(treatment)s group as in the %(control)s group (somewhere from "
-            "%(low)s to %(high)s). With so few sites this is described, and nothing is concluded from it."
+            "%(name)s: it took %(estimate)s times as long in the %(treatment)s group as in the %(control)s group (somewhere "
+            "from %(low)s to %(high)s). With so few sites this is described, and nothing is concluded from it."
         ),
     ),
 }
 # Where more is neither better nor worse: it tells whether the groups were reviewed in different ways.
 NEITHER = Words(
-    N_("Described only"),
+    N_("Neither better nor worse"),
     N_(
         "%(name)s: %(signed)s %(unit)s in the %(treatment)s group beside the %(control)s group (somewhere from %(low)s to "
         "%(high)s). This says how differently the groups worked; it is neither better nor worse by itself."
     ),
     N_(
-        "%(name)s: %(estimate)s times as long in the %(treatment)s group as in the %(control)s group (somewhere from %(low)s "
-        "to %(high)s). This says how differently the groups worked; it is neither better nor worse by itself."
+        "%(name)s: it took %(estimate)s times as long in the %(treatment)s group as in the %(control)s group (somewhere from "
+        "%(low)s to %(high)s). This says how differently the groups worked; it is neither better nor worse by itself."
     ),
 )
 SUPPRESSED = N_("Not shown")
@@ -161,16 +161,16 @@ def ruled(
     ci: Interval,
     reach: float | None,
     higher_is_better: bool | None,
-    sites: int,
-    fewest: int = FEWEST_SITES,
+    planned: int,
+    answered: int,
 ) -> Verdict:
     """What the rule says of an interval, fixed before the data: the one place where numbers become a verdict.
 
     reach : too small to matter either way, or None.    higher_is_better : None where it is neither better nor worse.
-    sites : planned, in all.    fewest : that answered, in the smaller arm.
+    planned, answered : sites in all, both arms together.
     """
     low, high = ci
-    if sites < FEWEST_PLANNED or fewest < FEWEST_SITES or low is None or high is None or higher_is_better is None:
+    if min(planned, answered) < FEWEST_SITES or low is None or high is None or higher_is_better is None:
         return "described"
     if reach is not None and -reach < low and high < reach:
         return "too_small"

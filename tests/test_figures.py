@@ -1,6 +1,7 @@
 """Figures: both drawings of one specification hold the same numbers, and anyone can read either."""
 
 import json
+import math
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -13,6 +14,8 @@ from evalapp.figures import (
     Band,
     Bar,
     Bars,
+    Climb,
+    Cumulative,
     Distribution,
     Diverging,
     Estimate,
@@ -98,10 +101,22 @@ SHARES = Pairs(
     ),
     "people in 100",
 )  # fmt: skip
+CLIMBS = Cumulative(
+    "Who has come",
+    (
+        Climb("Sites", ((0, 1), (3, 4), (9, 11)), 24, "11 of 24"),
+        Climb("Parents and carers", ((7, 35),), None, "35"),
+    ),
+    15, 52, ("Come so far", "Foreseen"), "week",
+)  # fmt: skip
+RATIOS = Forest(
+    "Time", (Row("Time to report", E(0.35, 0.32, 0.4), TREATMENT), Row("Again", E(1.3, 0.9, 1.9))), "times as long", None, None,
+    ends=("Traditional longer", "Appreciative longer"), decimals=2, ratio=True,
+)  # fmt: skip
 FIGURES: dict[str, Figure] = {
     "profile": PROFILE, "forest": FOREST, "sites": SITES, "distribution": SPREAD, "board": BOARD, "tens": PEOPLE,
     "diverging": STATEMENTS, "two answers": TWO_FACES, "multiples": SMALL,
-    "pairs": SHARES,
+    "pairs": SHARES, "cumulative": CLIMBS,
 }  # fmt: skip
 ALL = pytest.mark.parametrize("figure", FIGURES.values(), ids=FIGURES)
 
@@ -194,6 +209,7 @@ def test_the_plotly_drawing_is_plain_json_of_the_same_height(figure: Figure) -> 
         ),
         Distribution(HOSTILE, (0, 1), (Panel(HOSTILE, TREATMENT, (1,), E(1, 0, 1)),), HOSTILE),
         Diverging(HOSTILE, (HOSTILE, HOSTILE), (Statement(HOSTILE, (Answered(HOSTILE, (1, 2)),), HOSTILE),)),
+        Cumulative(HOSTILE, (Climb(HOSTILE, ((0, 1),), 3, HOSTILE),), 0, None, (HOSTILE, HOSTILE), HOSTILE),
         Multiples(HOSTILE, (HOSTILE,), (Series(HOSTILE, TREATMENT, (E(1, 0, 2),)),), HOSTILE, ((HOSTILE, TREATMENT),)),
     ],
 )
@@ -245,6 +261,67 @@ def test_an_interval_that_runs_off_the_axis_ends_in_an_arrow_not_a_cap() -> None
 def test_differences_have_0_in_the_middle(reach: float, axis: float) -> None:
     figure = Forest("d", (Row("a", E(0, -reach, reach)),), "points", None, None)
     assert figure.span() == (-axis, axis)
+
+
+@pytest.mark.parametrize(("low", "high", "ticks"), [(0.32, 1.9, "0.25 0.5 1 2 4"), (0.9, 1.1, "0.83 0.91 1 1.1 1.21")])
+def test_a_ratio_stands_on_an_axis_of_equal_steps_around_1(low: float, high: float, ticks: str) -> None:
+    figure = Forest("r", (Row("a", E(1.0, low, high)),), "times as long", None, None, ratio=True, decimals=2)
+    assert figure.span()[0] == -figure.span()[1]
+    said = words_of(figure.svg("f"))
+    assert said.startswith(ticks)
+    assert figure.plotly()["layout"]["xaxis"]["ticktext"] == ticks.split()
+    placed = figure.plotly()["data"][0]
+    assert placed["x"] == [0.0]
+    assert placed["error_x"]["array"][0] == pytest.approx(math.log(high))
+
+
+def test_a_ratio_is_told_as_it_is_and_placed_by_its_logarithm() -> None:
+    assert RATIOS.table().rows[0][1:4] == (0.35, 0.32, 0.4)
+    assert "0.35 (0.32 to 0.40)" in words_of(RATIOS.svg("f"))
+    assert RATIOS.plotly()["data"][0]["x"] == [pytest.approx(math.log(0.35))]
+
+
+def test_an_axis_says_the_places_where_its_lines_stand() -> None:
+    quarters = Forest("a", (Row("Alpha", E(0.83, 0.8, 0.86)),), "alpha", 0.0, 1.0, decimals=2)
+    assert {"0.25", "0.5", "0.75"} <= set(words_of(quarters.svg("f")).split())
+
+
+def test_what_was_foreseen_rises_evenly_until_its_week() -> None:
+    due = {(row[0], row[1]): row[3] for row in CLIMBS.table().rows}
+    assert due == {
+        ("Sites", 0): 0, ("Sites", 3): 1, ("Sites", 9): 4, ("Sites", 15): 7,
+        ("Parents and carers", 7): None, ("Parents and carers", 15): None,
+    }  # fmt: skip
+    target = next(one for one in CLIMBS.plotly()["data"] if one["name"] == "Foreseen")
+    assert list(zip(target["x"], target["y"], strict=True)) == [(0.0, 0.0), (52.0, 24.0)]
+
+
+def test_without_a_day_the_target_is_a_level_line_and_a_first_week_is_one_point() -> None:
+    first = Cumulative("c", (Climb("Sites", ((0, 2),), 24, "2 of 24"),), 0, None, ("So far", "Target"), "week")
+    so_far, target = first.plotly()["data"]
+    assert (so_far["x"], so_far["y"], so_far["mode"]) == ([0], [2], "lines+markers")
+    assert target["y"] == [24.0, 24.0]
+    assert first.table().rows == (("Sites", 0, 2, 24, None),)
+    parsed(first.svg("f"))
+
+
+def test_a_line_shows_only_the_groups_it_is_about() -> None:
+    groups = (("Appreciative", TREATMENT), ("Traditional", CONTROL), ("Both", POOLED))
+    mixed = Pairs(
+        "m", groups, (Pair("a", (Plain(14), Plain(12), None)), Pair("b", (None, None, Plain(6)))), "people in 100"
+    )
+    assert [row[:3] for row in mixed.table().rows] == [
+        ("a", "Appreciative", 14), ("a", "Traditional", 12), ("b", "Both", 6),
+    ]  # fmt: skip
+    assert "not shown" not in words_of(mixed.svg("f"))
+    assert sum(len(trace["x"]) for trace in mixed.plotly()["data"]) == 3
+
+
+def test_a_long_label_goes_on_under_itself_and_is_whole_in_the_table() -> None:
+    label = "Parents who were recognised, affirmed, built upon and heard"
+    figure = Forest("d", (Row(label, E(1, 0, 2)), Row("Morale", E(1, 0, 2))), "points", None, None)
+    assert "built upon and heard" in words_of(figure.svg("f"))
+    assert figure.table().rows[0][0] == label
 
 
 def test_groups_are_told_apart_without_colour() -> None:

@@ -9,7 +9,7 @@ from flask_babel import Domain, format_date
 
 from evalapp import access, languages, releases
 from evalapp.access import Permission, requires
-from evalapp.dashboard import release_pictures
+from evalapp.dashboard import release_words
 from evalapp.dashboard.page import Chart, Page, choose_trial, csv_of, pages, trial_of
 from evalapp.dashboard.release_pictures import Reader, Shown
 from evalapp.figures import draw
@@ -31,10 +31,19 @@ FROM_ELSEWHERE = (
     N_("Site survey"), N_("Before"), N_("Just after"), N_("Three months"), N_("A year"),
     N_("at the site survey"), N_("before the review"), N_("just after the review"), N_("three months after the review"),
     N_("a year after the review"),
-    N_("Sites"), N_("Case reviews"), N_("Professionals"), N_("Parents and carers"), N_("Young people"),
+    N_("Sites"), N_("Case reviews"), N_("Case reviews begun"), N_("Professionals"), N_("Parents and carers"), N_("Young people"),
     N_("to"), N_("not shown"), N_("in 10"), N_("people in 10"), N_("People in ten who"), N_("People in 10"),
     N_("Means with 95 per cent intervals"), N_("Estimates with 95 per cent intervals"), N_("What"),
     N_("Row"), N_("Group"), N_("When"), N_("Mean"), N_("Interval from"), N_("Interval to"), N_("Why there is no number"),
+    N_("Week"), N_("So far"), N_("Foreseen by then"),
+)  # fmt: skip
+# The frame around the page (templates/staff.html) and its menu (trial/menu.py), which on other pages are in English alone.
+FRAME = (
+    N_("Skip to the main content"), N_("Sign out"), N_("Staff pages"), N_("Start"), N_("Sites"), N_("Reviews and people"),
+    N_("Board"), N_("Outcomes"), N_("Releases"), N_("Funder page"), N_("Accounts"),
+    N_(
+        "Evalapp compares ways of reviewing cases. What you see here is confidential: sign out when you leave this screen."
+    ),
 )  # fmt: skip
 
 
@@ -52,17 +61,17 @@ def funder(slug: str | None) -> Page:
     language = _language()
     trial = trial_of(slug)
     last = releases.latest(access.database(), trial.id)
-    about = {"trial": trial, "_": say, "page_language": language, "switch": _switch(slug, language)}
+    about = {"trial": trial, "_": say, "frame_words": say, "page_language": language, "switch": _switch(slug, language)}
     if last is None:
         return render_template("dashboard/funder_empty.html", **about)
     content = releases.content_of(last)
     about |= {"content": content, "published": _day(content["published_on"]), "opens": _day(content["opens_on"])}
-    if release_pictures.is_earlier_form(content):
+    if release_words.is_earlier_form(content):
         return render_template("dashboard/funder_earlier.html", outcomes=_outcomes(content), **about)
-    reader = Reader(content, say)
+    reader = Reader(content, say, english=language == "en")
     return render_template(
         "dashboard/funder.html", reader=reader, short=reader.short(), certainty=reader.certainty(),
-        own_scales=release_pictures.has_own_scales(content), chart_of=_charts(trial, language), **about,
+        own_scales=release_words.has_own_scales(content), chart_of=_charts(trial, language), **about,
     )  # fmt: skip
 
 
@@ -80,9 +89,9 @@ def funder_csv(slug: str, name: str) -> Page:
 
 def _figures(last: Release | None) -> dict[str, Shown]:
     content: dict[str, Any] | None = releases.content_of(last) if last else None
-    if content is None or release_pictures.is_earlier_form(content):
+    if content is None or release_words.is_earlier_form(content):
         return {}
-    return Reader(content, say).figures()
+    return Reader(content, say, english=languages.current() == "en").figures()
 
 
 def _charts(trial: Trial, language: str) -> Callable[[Shown], Chart]:

@@ -11,9 +11,9 @@ from analysis.plan import Plan
 from analysis.question import Design
 from evalapp import access, findings
 from evalapp.access import Permission, requires
-from evalapp.dashboard import items, missingness, pictures, reliability
+from evalapp.dashboard import agreement, items, missingness, pictures, reliability
 from evalapp.dashboard.items import Arms, Counts, Family, Named, View
-from evalapp.dashboard.page import Chart, Page, chart, choose_trial, csv_of, day, pages, trial_of
+from evalapp.dashboard.page import Chart, Page, chart, choose_trial, csv_of, opening, pages, trial_of
 from evalapp.findings import Answer, Measured
 from evalapp.kept import kept
 from evalapp.models import Trial
@@ -61,7 +61,7 @@ def scale(slug: str, family: str, scale: str) -> Page:
     charts = _charts("dashboard.scale_csv", named, link)
     comparison = found[0].comparison if found else None
     return render_template(
-        "dashboard/scale.html", trial=trial, view=view, charts=charts, page=page, opens=_opens(trial),
+        "dashboard/scale.html", trial=trial, view=view, charts=charts, page=page, opens=opening(trial),
         waves=findings.WAVE_NAMES, phrases=findings.WAVE_PHRASES, found=found[0] if found else None,
         facts=_facts(*found) if found else [], why_not=found[1].why_not if found else "",
         others=pictures.other_methods(comparison, found[1]) if comparison and found else [],
@@ -78,10 +78,10 @@ def scale_csv(slug: str, family: str, scale: str, name: str) -> Page:
         return csv_of(reliability.table(found), f"{slug}-{family}-{scale}-reliability")
     view, counts = _look(trial, family, scale)
     if name == "methods" and view.by_arm:
-        answer, _ = _compared(trial, view)
+        answer, how = _compared(trial, view)
         if answer.comparison is None:
             abort(404)
-        return csv_of(pictures.method_table(answer.comparison), f"{slug}-{family}-{scale}-methods")
+        return csv_of(pictures.method_table(answer.comparison, how), f"{slug}-{family}-{scale}-methods")
     figure = items.figures(view, counts, _page(view)).get(name)
     if figure is None:
         abort(404)
@@ -114,7 +114,7 @@ def item(slug: str, family: str, item: str) -> Page:
     named = items.item_figures(arms, asked, found, counts, by_arm=by_arm)
     charts = _charts("dashboard.item_csv", named, {"slug": slug, "family": family, "item": item})
     return render_template(
-        "dashboard/item.html", trial=trial, family=asked, item=found, charts=charts, by_arm=by_arm, opens=_opens(trial),
+        "dashboard/item.html", trial=trial, family=asked, item=found, charts=charts, by_arm=by_arm, opens=opening(trial),
         table=items.answer_table(arms, asked, found, counts, by_arm=by_arm),
         scales=[one for one in asked.scales.values() if item in one.items],
     )  # fmt: skip
@@ -147,7 +147,7 @@ def missing(slug: str | None) -> Page:
     return render_template(
         "dashboard/missing.html", trial=trial, by=by, ways=_ways(trial), drawn=drawn, waves=waves, wave=wave,
         names=findings.WAVE_NAMES, table=missingness.table(found, by), everyone=missingness.everyone(found), csv=link,
-        gaps=missingness.gaps(found) if by == "arm" else [], is_open=is_open, opens=_opens(trial),
+        gaps=missingness.gaps(found) if by == "arm" else [], is_open=is_open, opens=opening(trial),
         telling=missingness.TELLING,
     )  # fmt: skip
 
@@ -159,6 +159,35 @@ def missing_csv(slug: str) -> Page:
     by = _asked_by(trial)
     found, _, _ = _missing(trial, by)
     return csv_of(missingness.table(found, by), f"{slug}-missing-by-{by}")
+
+
+@pages.get("/dashboard/<slug>/fidelity")
+@requires(Permission.SEE_RESULTS)
+def fidelity(slug: str) -> Page:
+    """How far those who scored the same review agree."""
+    trial = trial_of(slug)
+    found = _agreement(trial)
+    csv = url_for("dashboard.fidelity_csv", slug=slug)
+    drawn = chart("agreement", agreement.finding(found), agreement.figure(found), csv) if found.known else None
+    return render_template(
+        "dashboard/agreement.html", trial=trial, found=found, drawn=drawn, csv=csv, coverage=agreement.coverage(found),
+        leaning=agreement.leaning(found), fewest=agreement.FEWEST, opens=opening(trial),
+        is_open=findings.is_open(trial, access.now()),
+    )  # fmt: skip
+
+
+@pages.get("/dashboard/<slug>/fidelity.csv")
+@requires(Permission.SEE_RESULTS)
+def fidelity_csv(slug: str) -> Page:
+    return csv_of(agreement.table(_agreement(trial_of(slug))), f"{slug}-fidelity-agreement")
+
+
+def _agreement(trial: Trial) -> agreement.Found:
+    session, plan = access.database(), _plan(trial)
+    level, by_arm = plan.level if plan else 0.95, findings.is_open(trial, access.now())
+    key = (trial.id, "agreement", str(level), str(by_arm))
+    found: agreement.Found = kept(session, key, lambda: agreement.found(session, trial, level, by_arm=by_arm))
+    return found
 
 
 def _family(trial: Trial, name: str) -> Family:
@@ -244,10 +273,6 @@ def _plan(trial: Trial) -> Plan | None:
 
 def _design(trial: Trial) -> Design:
     return "randomised" if trial.design == "randomised" else "nonrandomised"
-
-
-def _opens(trial: Trial) -> str:
-    return day(trial.results_open_at) if trial.results_open_at else ""
 
 
 def _ways(trial: Trial) -> dict[str, str]:

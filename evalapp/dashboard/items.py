@@ -336,11 +336,13 @@ def _by_site(view: View, page: int) -> Named:
     means = findings.means(view.frame, level)
     for code, label, look in findings.labels(how, by_arm=True):
         rows += [
-            Row(view.names[site][0], pictures.value_of(found.get((site, view.wave))), LOOKS[look])
+            Row(view.names[site][0], pictures.value_of(found.get((site, view.wave)), how), LOOKS[look])
             for site in shown
             if view.names[site][1] == code
         ]
-        rows.append(Row(f"All {label}", pictures.value_of(means.get((code, view.wave))), LOOKS[look], overall=True))
+        rows.append(
+            Row(f"All {label}", pictures.value_of(means.get((code, view.wave)), how), LOOKS[look], overall=True)
+        )
     key = ((how.arms[0][1], TREATMENT), (how.arms[1][1], CONTROL))
     decimals = 0 if how.is_percent else 1
     when = WAVE_PHRASES[view.wave]
@@ -351,7 +353,7 @@ def _by_site(view: View, page: int) -> Named:
     )  # fmt: skip
     panels = tuple(
         Series(view.names[site][0], looks[view.names[site][1] or ""],
-               tuple(pictures.value_of(found.get((site, wave))) for wave in how.waves))
+               tuple(pictures.value_of(found.get((site, wave)), how) for wave in how.waves))
         for site in shown
     )  # fmt: skip
     waves = tuple(WAVE_NAMES[wave] for wave in how.waves)

@@ -76,3 +76,8 @@ def day(moment: datetime) -> str:
     """A day as people write it in Britain, in the trial's own time zone."""
     local = moment.astimezone(access.LONDON)
     return f"{local.day} {local:%B %Y}"
+
+
+def opening(trial: Trial) -> str:
+    """The day on which results by group open; empty where none is set."""
+    return day(trial.results_open_at) if trial.results_open_at else ""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from analysis.summary import SiteMean, WaveMean
 
 NOBODY = "nobody has answered yet"
+ENDLESS = {"days", "times", "number"}  # the greatest that is possible is far beyond any that is likely
 
 
 def profile(frame: pd.DataFrame, how: Measured, level: float, *, by_arm: bool) -> Profile | Forest:
@@ -27,22 +28,27 @@ def profile(frame: pd.DataFrame, how: Measured, level: float, *, by_arm: bool) -
     means = findings.means(frame, level)
     waves = tuple(WAVE_NAMES[wave] for wave in how.waves)
     series = [
-        Series(label, LOOKS[look], tuple(value_of(means.get((code, wave))) for wave in how.waves))
+        Series(label, LOOKS[look], tuple(value_of(means.get((code, wave)), how) for wave in how.waves))
         for code, label, look in findings.labels(how, by_arm=by_arm)
     ]
-    title, ends = f"{how.outcome.label}, mean of each group", (how.outcome.minimum, how.outcome.maximum)
-    return means_of(title, waves, series, how.unit, ends)
+    values = [value for one in series for value in one.values]
+    return means_of(f"{how.outcome.label}, mean of each group", waves, series, mean_unit(how), ends_of(how, values))
 
 
 def means_of(
-    title: str, waves: tuple[str, ...], series: Sequence[Series], unit: str, ends: tuple[float, float]
+    title: str,
+    waves: tuple[str, ...],
+    series: Sequence[Series],
+    unit: str,
+    ends: tuple[float, float],
+    mean: str = "mean",
 ) -> Profile | Forest:
-    """Means over several waves as a profile; at a single one as rows, which need less room."""
+    """Means over several waves as a profile; at a single one as rows, which need less room.    mean : its word."""
     low, high = ends
     if len(waves) > 1:
         return Profile(title, waves, tuple(series), unit, low, high, decimals=0 if high - low >= 50 else 1)
     rows = tuple(Row(one.label, one.values[0], one.look, overall=True) for one in series)
-    return Forest(title, rows, f"mean, {unit}", low, high, decimals=0 if high - low >= 50 else 1)
+    return Forest(title, rows, f"{mean}, {unit}", low, high, decimals=0 if high - low >= 50 else 1)
 
 
 def distribution(frame: pd.DataFrame, how: Measured, level: float, *, by_arm: bool) -> Distribution:
@@ -50,17 +56,31 @@ def distribution(frame: pd.DataFrame, how: Measured, level: float, *, by_arm: bo
     from analysis.summary import bin_counts  # noqa: PLC0415  (pandas stays out of the participant's path)
 
     outcome = how.outcome
-    step = (outcome.maximum - outcome.minimum) / 10
-    edges = (*(outcome.minimum + step * place for place in range(10)), outcome.maximum)
     here = frame[frame["wave"] == outcome.wave]
-    counts = bin_counts(here, "value", "arm", edges)
     means = findings.means(here, level)
+    here = here.assign(value=[findings.as_told(one, how) for one in here["value"]])
+    edges = _bands(here, how)
+    counts = bin_counts(here, "value", "arm", edges)
     panels = []
     for code, label, look in findings.labels(how, by_arm=by_arm):
         people = tuple(one.people for one in counts if one.arm == code) or (0,) * 10
-        panels.append(Panel(label, LOOKS[look], people, value_of(means.get((code, outcome.wave)))))
+        panels.append(Panel(label, LOOKS[look], people, value_of(means.get((code, outcome.wave)), how)))
     title = f"{outcome.label}: people by score, {findings.WAVE_PHRASES[outcome.wave]}"
-    return Distribution(title, edges, tuple(panels), how.unit)
+    if outcome.kind == "process":
+        title = f"{outcome.label}: case reviews"
+    return Distribution(
+        title, edges, tuple(panels), how.unit, "case reviews" if outcome.kind == "process" else "people"
+    )
+
+
+def _bands(here: pd.DataFrame, how: Measured) -> tuple[float, ...]:
+    """Tenths of the range; of what has no end worth drawing, tenths up to a round number, or one by one where they are few."""
+    least, most = how.outcome.minimum, how.outcome.maximum
+    if how.measure in ENDLESS:
+        least, most = 0.0, findings.round_end(float(here["value"].max()))
+        if most <= 10:
+            return tuple(float(one) for one in range(int(most) + 2))
+    return (*(least + (most - least) / 10 * place for place in range(10)), most)
 
 
 def sites(frame: pd.DataFrame, how: Measured, names: dict[str, tuple[str, str | None]], level: float) -> Forest:
@@ -73,14 +93,13 @@ def sites(frame: pd.DataFrame, how: Measured, names: dict[str, tuple[str, str | 
     overall = findings.means(here, level)
     rows: list[Row] = []
     for code, label, look in findings.labels(how, by_arm=True):
-        rows += [Row(names[one.site][0], value_of(one), LOOKS[look]) for one in found if one.arm == code]
-        rows.append(Row(f"All {label}", value_of(overall.get((code, outcome.wave))), LOOKS[look], overall=True))
+        rows += [Row(names[one.site][0], value_of(one, how), LOOKS[look]) for one in found if one.arm == code]
+        rows.append(Row(f"All {label}", value_of(overall.get((code, outcome.wave)), how), LOOKS[look], overall=True))
     return Forest(
-        f"{outcome.label}: mean of each site, {findings.WAVE_PHRASES[outcome.wave]}",
+        f"{outcome.label}: mean of each site{f', {how.when}' if how.when else ''}",
         tuple(rows),
-        f"mean, {how.unit}",
-        outcome.minimum,
-        outcome.maximum,
+        f"mean, {mean_unit(how)}",
+        *ends_of(how, [row.value for row in rows]),
         key=((how.arms[0][1], TREATMENT), (how.arms[1][1], CONTROL)),
         decimals=0 if how.is_percent else 1,
     )
@@ -90,7 +109,7 @@ def difference(effect: Effect, how: Measured) -> Forest:
     """The difference that decides, on an axis that shows 0 and what is too small to matter."""
     low, high = effect.ci
     value: Value = (
-        Missing("it has no interval") if low is None or high is None else Estimate(effect.estimate, low, high)
+        Missing("it has no interval") if low is None or high is None else _estimate(effect.estimate, low, high, how)
     )
     row = Row(how.outcome.label, value, TREATMENT, overall=True)
     return _differences(f"{how.outcome.label}: difference between the groups", (row,), how)
@@ -104,27 +123,43 @@ def methods(found: Comparison, how: Measured) -> Forest:
         if name == "win_probability" or low is None or high is None:
             continue  # not in points, or without an end to draw
         decides = name == found.primary.method
-        value = Estimate(result.estimate, low, high)
+        value = _estimate(result.estimate, low, high, how)
         rows.append(Row(METHOD_NAMES[name], value, TREATMENT if decides else POOLED, overall=decides))
     return _differences(f"{how.outcome.label}: the difference by each method", tuple(rows), how)
 
 
 def _differences(title: str, rows: tuple[Row, ...], how: Measured) -> Forest:
     (_, treatment), (_, control) = how.arms
-    reach = how.outcome.smallest_worthwhile
+    reach, times = how.outcome.smallest_worthwhile, how.measure == "times"
+    least = (
+        None if reach is None else f"under {findings.as_told(reach, how):.2f} times" if times else f"under {reach:g}"
+    )
+    more = "longer" if times else "higher"
     return Forest(
         title,
         rows,
-        f"difference, {how.unit}",
+        "times as long" if times else f"difference, {how.unit}",
         None,
         None,
-        ends=(f"{control} higher", f"{treatment} higher"),
-        band=None if reach is None else Band(reach, f"too small to matter (under {reach:g})"),
+        ends=(f"{control} {more}", f"{treatment} {more}"),
+        band=None if reach is None else Band(reach, f"too small to matter ({least})"),
         decimals=1 if how.is_percent else 2,
+        ratio=times,
     )
 
 
-def value_of(one: WaveMean | SiteMean | None) -> Value:
+def _estimate(estimate: float, low: float, high: float, how: Measured) -> Estimate:
+    """A mean or a difference with its interval, as they are told."""
+    return Estimate(*(findings.as_told(one, how) for one in (estimate, low, high)))
+
+
+def value_of(one: WaveMean | SiteMean | None, how: Measured) -> Value:
+    """A mean as it is drawn; of logarithms of days, the days (their geometric mean)."""
+    value = value_of_mean(one)
+    return value if isinstance(value, Missing) else _estimate(value.value, value.low, value.high, how)
+
+
+def value_of_mean(one: WaveMean | SiteMean | None) -> Value:
     if one is None:
         return Missing(NOBODY)
     if one.lower is None or one.upper is None:
@@ -132,16 +167,32 @@ def value_of(one: WaveMean | SiteMean | None) -> Value:
     return Estimate(one.mean, one.lower, one.upper)
 
 
+def mean_unit(how: Measured) -> str:
+    return "days (geometric mean)" if how.measure == "times" else how.unit
+
+
+def ends_of(how: Measured, values: Sequence[Value]) -> tuple[float, float]:
+    """The axis of an outcome's means: its whole range; of days and counts, from 0 to a round number beyond the intervals."""
+    if how.measure not in ENDLESS:
+        return how.outcome.minimum, how.outcome.maximum
+    return 0.0, findings.round_end(max((one.high for one in values if isinstance(one, Estimate)), default=1.0))
+
+
 def facts(found: Answer, how: Measured) -> list[tuple[str, str]]:
     """What stands beside the primary result, in words: estimate, interval, df, p, method and why, ICC, effect size."""
     comparison, effect = found.comparison, found.effect
     if comparison is None or effect is None:
         return []
-    places = _places(how)
+    places, times = _places(how), how.measure == "times"
+    (_, treatment), (_, control) = how.arms
+    told = f"{number(effect.estimate, places)} {how.unit}"
+    if times:
+        size = number(findings.as_told(effect.estimate, how), 2)
+        told = f"The {treatment} group took {size} times as long as the {control} group"
     listed = [
-        ("Difference", f"{number(effect.estimate, places)} {how.unit}"),
-        (f"{100 * comparison.level:g} % interval", _span(effect.ci, places)),
-        ("Standard error", number(effect.se, places + 1)),
+        ("Difference", told),
+        (f"{100 * comparison.level:g} % interval", _ends(effect.ci, how)),
+        ("Standard error" + (" (of the logarithm of the ratio)" if times else ""), number(effect.se, places + 1)),
         ("Degrees of freedom", number(effect.df, 1)),
         ("p", p_value(effect.p)),
         ("Method", METHOD_NAMES[comparison.primary.method or ""]),
@@ -153,9 +204,9 @@ def facts(found: Answer, how: Measured) -> list[tuple[str, str]]:
         if ratio is not None:
             said = f"{number(ratio.value, 3)} ({_span(ratio.ci, 3)})"
             listed.append((f"How alike the people of {words} are (ICC)", said))
-    size = comparison.effect_size
-    if size is not None:
-        listed.append(("Effect size (Hedges g, on the total SD)", f"{number(size.value, 2)} ({_span(size.ci)})"))
+    g = comparison.effect_size
+    if g is not None:
+        listed.append(("Effect size (Hedges g, on the total SD)", f"{number(g.value, 2)} ({_span(g.ci)})"))
     return listed
 
 
@@ -170,12 +221,13 @@ def people_counted(found: Answer, how: Measured) -> list[tuple[str, int, int | N
     ]
 
 
-def method_table(found: Comparison) -> Table:
-    """Every method at full precision, those that gave no number with the reason."""
+def method_table(found: Comparison, how: Measured) -> Table:
+    """Every method at full precision, those that gave no number with the reason; days stay the logarithms compared."""
     from analysis.results import NotEstimable  # noqa: PLC0415  (as above)
 
+    difference = "Difference of log-days" if how.measure == "times" else "Difference"
     head = (
-        "Method", "Decides", "Difference", "Standard error", "Degrees of freedom", "Statistic", "p", "Interval from",
+        "Method", "Decides", difference, "Standard error", "Degrees of freedom", "Statistic", "p", "Interval from",
         "Interval to", "Why there is no number",
     )  # fmt: skip
     rows: list[tuple[Cell, ...]] = []
@@ -192,13 +244,13 @@ def method_table(found: Comparison) -> Table:
 
 def other_methods(found: Comparison, how: Measured) -> list[tuple[str, str, str, str, str]]:
     """(method, estimate, interval, df, p) of every method that gave a number, but for the one that decides."""
-    rows, places = [], _places(how)
+    rows, places = [], _told_places(how)
     for name, result in estimated(found).items():
         if name != found.primary.method:
             df = getattr(result, "df", None)  # tests by resampling have none
             said_df = "" if df is None else number(df, 1)
-            span = _span(result.ci, places)
-            rows.append((METHOD_NAMES[name], number(result.estimate, places), span, said_df, p_value(result.p)))
+            shown = findings.as_told(result.estimate, how)
+            rows.append((METHOD_NAMES[name], number(shown, places), _ends(result.ci, how), said_df, p_value(result.p)))
     return rows
 
 
@@ -222,6 +274,17 @@ def p_value(p: float) -> str:
 def _places(how: Measured) -> int:
     """Decimals of a difference: hundredths of a point out of 100, thousandths of a measure on its own scale."""
     return 2 if how.is_percent else 3
+
+
+def _told_places(how: Measured) -> int:
+    """The same of a difference as it is told: of a ratio, hundredths."""
+    return 2 if how.measure == "times" else _places(how)
+
+
+def _ends(ends: Interval, how: Measured) -> str:
+    """An interval of a difference, in words; of logarithms of days, of the ratio."""
+    low, high = (None if end is None else findings.as_told(end, how) for end in ends)
+    return _span((low, high), _told_places(how))
 
 
 def _span(ends: Interval, decimals: int = 2) -> str:

@@ -14,7 +14,7 @@ from evalapp.access import Permission, requires
 from evalapp.dashboard import board as boards
 from evalapp.dashboard import pictures
 from evalapp.dashboard.board import Line
-from evalapp.dashboard.page import Page, all_trials, chart, choose_trial, csv_of, day, pages, trial_of
+from evalapp.dashboard.page import Page, all_trials, chart, choose_trial, csv_of, day, opening, pages, trial_of
 from evalapp.figures import Figure
 from evalapp.findings import Answer
 from evalapp.kept import kept
@@ -71,7 +71,7 @@ def overview(slug: str) -> Page:
     return render_template(
         "dashboard/overview.html", trial=trial, plan=plan, problem=problem, sees_results=sees_results,
         last=releases.latest(access.database(), trial.id) if sees_results else None,
-        is_open=findings.is_open(trial, access.now()), opens=_opens(trial), day=day,
+        is_open=findings.is_open(trial, access.now()), opens=opening(trial), day=day,
     )  # fmt: skip
 
 
@@ -85,7 +85,7 @@ def outcomes(slug: str | None) -> Page:
     plan, problem = _plan(trial)
     return render_template(
         "dashboard/outcomes.html", trial=trial, plan=plan, problem=problem, phrases=findings.WAVE_PHRASES,
-        is_open=findings.is_open(trial, access.now()), opens=_opens(trial),
+        is_open=findings.is_open(trial, access.now()), opens=opening(trial),
     )  # fmt: skip
 
 
@@ -102,7 +102,7 @@ def outcome(slug: str, code: str) -> Page:
     comparison = found.comparison if found else None
     return render_template(
         "dashboard/outcome.html", trial=trial, plan=view.plan, how=how, outcome=how.outcome, charts=charts,
-        by_arm=found is not None, opens=_opens(trial), found=found, phrases=findings.WAVE_PHRASES,
+        by_arm=found is not None, opens=opening(trial), found=found, phrases=findings.WAVE_PHRASES,
         facts=pictures.facts(found, how) if found else [],
         counted=pictures.people_counted(found, how) if found else [],
         others=pictures.other_methods(comparison, how) if comparison else [],
@@ -118,7 +118,7 @@ def outcome_csv(slug: str, code: str, name: str) -> Page:
     if figure is None:
         abort(404)
     comparison = view.found.comparison if view.found else None
-    table = pictures.method_table(comparison) if name == "methods" and comparison else figure[1].table()
+    table = pictures.method_table(comparison, view.how) if name == "methods" and comparison else figure[1].table()
     return csv_of(table, f"{slug}-{code}-{name}")
 
 
@@ -131,7 +131,7 @@ def release_list(slug: str | None) -> Page:
     trial = trial_of(slug)
     return render_template(
         "dashboard/releases.html", trial=trial, published=releases.every(access.database(), trial.id), day=day,
-        is_open=findings.is_open(trial, access.now()), opens=_opens(trial),
+        is_open=findings.is_open(trial, access.now()), opens=opening(trial),
     )  # fmt: skip
 
 
@@ -199,24 +199,25 @@ def _figures(
     how: findings.Measured, level: float, frame: pd.DataFrame, table: pd.DataFrame, found: Answer | None,
     names: dict[str, tuple[str, str | None]],
 ) -> dict[str, tuple[str, Figure]]:  # fmt: skip
-    when = findings.WAVE_PHRASES[how.outcome.wave]
+    when = how.when
     if table.empty:
         return {}
     figures: dict[str, tuple[str, Figure]] = {}
     if found and found.effect:
         figures["difference"] = (found.sentence, pictures.difference(found.effect, how))
+    spread = f"people {when}" if when else "case reviews"
     groups = "Each group's mean" if found else "The mean of both groups together"
-    waves = f"{groups} with its interval, {when}."
+    waves = f"{groups} with its interval{f', {when}' if when else ''}."
     if len(how.waves) > 1:
         waves = f"{groups} with its interval, at each of {len(how.waves)} times."
     figures["profile"] = (waves, pictures.profile(frame, how, level, by_arm=found is not None))
     if found:
         figures["sites"] = (
-            f"Each site's mean {when}, with its interval: how much sites differ within a group.",
+            f"Each site's mean{f' {when}' if when else ''}, with its interval: how much sites differ within a group.",
             pictures.sites(frame, how, names, level),
         )
     figures["distribution"] = (
-        f"How {how.outcome.label.lower()} was spread over {len(table)} people {when}.",
+        f"How {how.outcome.label.lower()} was spread over {len(table)} {spread}.",
         pictures.distribution(frame, how, level, by_arm=found is not None),
     )
     if found and found.comparison and found.effect:
@@ -234,10 +235,6 @@ def _plan(trial: Trial) -> tuple[Plan | None, str]:
 
 def _outcome_of(plan: Plan | None, code: str) -> Outcome | None:
     return next((one for one in plan.outcomes if one.code == code), None) if plan else None
-
-
-def _opens(trial: Trial) -> str:
-    return day(trial.results_open_at) if trial.results_open_at else ""
 
 
 def _asked_of_board() -> tuple[str, dict[str, str], bool]:

@@ -62,8 +62,8 @@ def _concluded(
     # A win probability is no difference in points, so the rule about points does not speak of it.
     if not isinstance(found, Comparison) or not isinstance(effect, Effect) or method == "win_probability":
         return []
-    reach, fewest = outcome.smallest_worthwhile, min(found.counts.sites)
-    verdict = ruled(effect.estimate, effect.ci, reach, outcome.higher_is_better, plan.sites, fewest)
+    reach, answered = outcome.smallest_worthwhile, sum(found.counts.sites)
+    verdict = ruled(effect.estimate, effect.ci, reach, outcome.higher_is_better, plan.sites, answered)
     told = Told(
         outcome.label, "treatment", "control", "raw", "", effect.estimate, *effect.ci, reach,
         randomised=plan.design == "randomised",

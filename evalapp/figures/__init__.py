@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from evalapp.figures.bars import Bar, Bars
+from evalapp.figures.cumulative import Climb, Cumulative
 from evalapp.figures.distribution import Distribution, Panel
 from evalapp.figures.diverging import Answered, Diverging, Statement
 from evalapp.figures.drawing import Drawn, Estimate, Look, Missing, Series, Table, speaking
@@ -12,13 +13,15 @@ from evalapp.figures.pairs import Pair, Pairs, Plain
 from evalapp.figures.profile import Profile
 from evalapp.figures.tens import InTen, Tens
 
-Figure = Profile | Forest | Distribution | Bars | Tens | Diverging | Multiples | Pairs
+Figure = Profile | Forest | Distribution | Bars | Tens | Diverging | Multiples | Pairs | Cumulative
 
 __all__ = [
     "Answered",
     "Band",
     "Bar",
     "Bars",
+    "Climb",
+    "Cumulative",
     "Distribution",
     "Diverging",
     "Drawn",

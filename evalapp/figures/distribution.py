@@ -50,12 +50,13 @@ class Panel:
 
 @dataclass(frozen=True)
 class Distribution:
-    """edges : of the bands, one more than there are counts.   panels : from top to bottom."""
+    """edges : of the bands, one more than there are counts.   panels : from top to bottom.   counted : who or what is in them."""
 
     title: str
     edges: tuple[float, ...]
     panels: tuple[Panel, ...]
     unit: str
+    counted: str = "people"
 
     def svg(self, name: str) -> Markup:
         bottom = PANEL * len(self.panels)
@@ -88,7 +89,7 @@ class Distribution:
                         "pattern": {"shape": {"solid": "", "stripes": "/", "dots": "."}[panel.look.pattern]},
                     },
                     "text": [
-                        f"{panel.label}: {count} of {people} people scored {number(a)} to {number(b)}"
+                        f"{panel.label}: {count} of {people} {self.counted}, {number(a)} to {number(b)}"
                         for count, a, b in zip(panel.counts, self.edges, self.edges[1:], strict=False)
                     ],
                     "textposition": "none",
@@ -115,7 +116,7 @@ class Distribution:
             axes[f"yaxis{index + 1}" if index else "yaxis"] = axis(
                 domain=[top - share * 0.82, top - share * 0.14],
                 range=[-0.2 * self._tallest(), 1.05 * self._tallest()],
-                title="people",
+                title=self.counted,
                 nticks=4,
             )
         spare = (self.edges[-1] - self.edges[0]) * 0.05
@@ -132,7 +133,9 @@ class Distribution:
         rows: list[tuple[Cell, ...]] = [
             (band, *(panel.counts[index] for panel in self.panels)) for index, band in enumerate(bands)
         ]
-        return Table((self.unit.capitalize(), *(f"{panel.label}: people" for panel in self.panels)), tuple(rows))
+        return Table(
+            (self.unit.capitalize(), *(f"{panel.label}: {self.counted}" for panel in self.panels)), tuple(rows)
+        )
 
     def _tallest(self) -> int:
         return max([1, *(count for panel in self.panels for count in panel.counts)])
@@ -141,15 +144,15 @@ class Distribution:
         parts = []
         for panel in self.panels:
             mean = f", mean {interval(panel.mean)}" if isinstance(panel.mean, Estimate) else ""
-            parts.append(f"{panel.label}: {sum(panel.counts)} people{mean}")
-        return f"People by score, {self.unit}. " + "; ".join(parts) + "."
+            parts.append(f"{panel.label}: {sum(panel.counts)} {self.counted}{mean}")
+        return f"{self.counted.capitalize()} by score, {self.unit}. " + "; ".join(parts) + "."
 
     def _panel(self, panel: Panel, top: float, tallest: int, name: str) -> Markup:
         low, high = self.edges[0], self.edges[-1]
         base = top + 40 + BARS
         parts = [
             words(panel.label, "0", top + 14, font_weight=700, fill=panel.look.colour),
-            words(f"{sum(panel.counts)} people", "100%", top + 14, text_anchor="end", fill=SOFT),
+            words(f"{sum(panel.counts)} {self.counted}", "100%", top + 14, text_anchor="end", fill=SOFT),
             tag("line", x1=0, x2="100%", y1=px(base), y2=px(base), stroke=LINE),
         ]
         whole = 100 - 2 * EDGE

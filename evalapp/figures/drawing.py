@@ -111,6 +111,11 @@ def number(value: float, decimals: int = 0) -> str:
     return text.replace("-", "−")
 
 
+def tick(value: float) -> str:
+    """What stands at a place of an axis: the place itself, not one near it."""
+    return number(value, next((places for places in (0, 1) if round(value, places) == round(value, 6)), 2))
+
+
 def interval(value: Estimate, decimals: int = 0) -> str:
     low, high = number(value.low, decimals), number(value.high, decimals)
     return f"{number(value.value, decimals)} ({low} {say('to')} {high})"
@@ -220,15 +225,17 @@ def frame(name: str, title: str, description: str, height: float, *inside: str) 
     )
 
 
-def ticks_across(values: Sequence[float], low: float, high: float, top: float, bottom: float) -> Markup:
-    """Upright grid lines and the numbers under them."""
+def ticks_across(
+    values: Sequence[float], low: float, high: float, top: float, bottom: float, said: Sequence[str] = ()
+) -> Markup:
+    """Upright grid lines and the numbers under them, or what is said in place of the numbers."""
     parts = []
-    for value in values:
+    for value, text in zip(values, said or [tick(one) for one in values], strict=True):
         x = across(value, low, high)
         parts.append(tag("line", x1=x, x2=x, y1=px(top), y2=px(bottom), stroke=LINE, stroke_width=1))
         parts.append(
             words(
-                number(value, 0 if value == round(value) else 1),
+                text,
                 x,
                 bottom + 16,
                 text_anchor="middle",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from textwrap import wrap
 from typing import Any
 
 from markupsafe import Markup
@@ -11,6 +13,7 @@ from evalapp.figures.drawing import (
     EDGE,
     INK,
     LINE,
+    LONGEST,
     POOLED,
     SOFT,
     Cell,
@@ -58,6 +61,17 @@ REACHES = (
     80,
     100,
 )  # their halves and quarters are short numbers
+LABEL_LINE = 18.0
+RATIOS = (
+    1.21,
+    1.44,
+    2.25,
+    4,
+    9,
+    16,
+    25,
+    100,
+)  # how far an axis of ratios reaches: squares, so that its halves are short
 BAND = Look("#7b8a8e", "", "circle", "stripes", "circle", "solid")
 
 
@@ -84,7 +98,8 @@ class Forest:
     """rows : from top to bottom.   low, high : the axis, or None to fit differences symmetrically around 0.
 
     ends : what lies to the left and to the right of 0.   band : differences too small to matter.
-    key : groups told apart by their look.
+    key : groups told apart by their look.   ratio : values are ratios, on an axis of equal steps around 1; `band` is then
+    of their natural logarithms.
     """
 
     title: str
@@ -96,6 +111,7 @@ class Forest:
     band: Band | None = None
     key: tuple[tuple[str, Look], ...] = ()
     decimals: int = 0
+    ratio: bool = False
 
     def svg(self, name: str) -> Markup:
         low, high = self.span()
@@ -105,7 +121,7 @@ class Forest:
             top += 20
         bottom = top + self._row_height() * len(self.rows) + 4
         parts = [patterns([BAND], name), key, self._band(name, low, high, top, bottom)]
-        parts.append(ticks_across(self._ticks(), low, high, top, bottom))
+        parts.append(ticks_across(self._ticks(), low, high, top, bottom, self._tick_words()))
         if low < 0 < high:
             zero = across(0, low, high)
             parts.append(tag("line", x1=zero, x2=zero, y1=px(top), y2=px(bottom), stroke=INK, stroke_width=1.5))
@@ -141,9 +157,9 @@ class Forest:
                         "mode": "markers",
                         "name": row.label,
                         "showlegend": False,
-                        "x": [row.value.value],
+                        "x": [self._placed(row.value).value],
                         "y": [y],
-                        "error_x": error_bar([row.value], row.look),
+                        "error_x": error_bar([self._placed(row.value)], row.look),
                         "marker": {
                             "symbol": row.look.symbol,
                             "size": 15 if row.overall else 11,
@@ -169,6 +185,8 @@ class Forest:
                            "line": {"color": INK, "width": 1.5}})  # fmt: skip
         spare = (high - low) * 0.05
         across_axis = axis(range=[low - spare, high + spare], tickvals=self._ticks(), title=self.unit)
+        if self.ratio:
+            across_axis["ticktext"] = self._tick_words()
         up = axis(
             range=[-0.4, count - 1 + (1.0 if self.ends or self.key else 0.8)], showticklabels=False, showgrid=False
         )
@@ -194,15 +212,26 @@ class Forest:
         return Table(head, tuple(rows))
 
     def span(self) -> tuple[float, float]:
-        """The axis: as given, or the shortest around 0 that holds every interval."""
+        """The axis: as given, or the shortest around 0 (a ratio of 1) that holds every interval."""
         if self.low is not None and self.high is not None:
             return self.low, self.high
-        shown = [row.value for row in self.rows if isinstance(row.value, Estimate)]
+        shown = [self._placed(row.value) for row in self.rows if isinstance(row.value, Estimate)]
         reach = max((max(abs(one.low), abs(one.high)) for one in shown), default=1.0)
         if self.band:
             reach = max(reach, self.band.reach * 1.25)
-        reach = next((one for one in REACHES if one >= reach), reach)
+        steps = [math.log(one) for one in RATIOS] if self.ratio else REACHES
+        reach = next((one for one in steps if one >= reach), reach)
         return -float(reach), float(reach)
+
+    def _placed(self, value: Estimate) -> Estimate:
+        """Where a value stands on the axis: a ratio by its logarithm."""
+        if not self.ratio:
+            return value
+        return Estimate(math.log(value.value), math.log(value.low), math.log(value.high))
+
+    def _tick_words(self) -> list[str]:
+        """What stands under the grid in place of the places themselves; nothing where they are the numbers."""
+        return [f"{math.exp(one):.2f}".rstrip("0").rstrip(".") for one in self._ticks()] if self.ratio else []
 
     def _stacked(self) -> bool:
         """Whether the numbers stand under the label, because some row has not the room beside it."""
@@ -210,7 +239,11 @@ class Forest:
         return any(len(row.label) + len(text) > NARROWEST - (4 if row.overall else 0) for row, text in said)
 
     def _row_height(self) -> float:
-        return 64.0 if self._stacked() else 44.0
+        return (64.0 if self._stacked() else 44.0) + LABEL_LINE * (self._most_lines() - 1)
+
+    def _most_lines(self) -> int:
+        """Lines of the longest label, where labels and numbers stand above one another; beside a number there is but one."""
+        return max((len(_lines(row.label)) for row in self.rows), default=1) if self._stacked() else 1
 
     def _ticks(self) -> list[float]:
         low, high = self.span()
@@ -227,15 +260,21 @@ class Forest:
 
     def _row(self, row: Row, top: float, low: float, high: float) -> Markup:
         weight = 700 if row.overall else 400
-        label = words(short(row.label), "0", top + 17, font_weight=weight)
+        lines = _lines(row.label) if self._stacked() else [short(row.label)]
+        label = Markup("").join(
+            words(line, "0", top + 17 + LABEL_LINE * place, font_weight=weight) for place, line in enumerate(lines)
+        )
+        under_label = top + LABEL_LINE * (len(lines) - 1)
         if isinstance(row.value, Missing):
-            return label + words(short(row.value.reason), "0", top + 34, fill=SOFT, font_size=13)
+            return label + words(short(row.value.reason), "0", under_label + 34, fill=SOFT, font_size=13)
         if self._stacked():
-            said = words(interval(row.value, self.decimals), "0", top + 36, font_weight=weight, fill=row.look.colour)
+            numbers = interval(row.value, self.decimals)
+            said = words(numbers, "0", under_label + 36, font_weight=weight, fill=row.look.colour)
         else:
             said = words(interval(row.value, self.decimals), "100%", top + 17, text_anchor="end", font_weight=weight)
         y = top + self._row_height() - 14
-        ends = (row.value.low, row.value.high)
+        here = self._placed(row.value)
+        ends = (here.low, here.high)
         under = px(top + self._row_height())
         return Markup("").join(
             [
@@ -251,7 +290,7 @@ class Forest:
                     stroke_width=5 if row.overall else 2,
                 ),
                 *(at(across(end, low, high), _end(row.look, y, _beyond(end, low, high))) for end in ends),
-                at(across(row.value.value, low, high), marker(row.look, y, 8.0 if row.overall else 5.5)),
+                at(across(here.value, low, high), marker(row.look, y, 8.0 if row.overall else 5.5)),
                 tag("line", x1=0, x2="100%", y1=under, y2=under, stroke=LINE, stroke_opacity="0.6"),
             ]
         )
@@ -267,6 +306,12 @@ class Forest:
     def _band_key(self, name: str, y: float) -> Markup:
         swatch = tag("rect", x=0, y=px(y - 3), width=26, height=13, fill=f"url(#{name}-stripes)", opacity="0.6")
         return swatch + words(self.band.label if self.band else "", "34", y + 8, fill=SOFT, font_size=13)
+
+
+def _lines(label: str) -> list[str]:
+    """A label on two lines of a narrow telephone at the most; the description and the table have it whole."""
+    first, *rest = wrap(label, LONGEST) or [""]
+    return [first, short(" ".join(rest))] if rest else [first]
 
 
 def _beyond(end: float, low: float, high: float) -> int:

@@ -48,16 +48,19 @@ class Plain:
 
 @dataclass(frozen=True)
 class Pair:
-    """One line: its label and a value a group.   said : words in place of each number, such as "24 of 30"."""
+    """One line: its label and a value a group, None of a group that the line is not about.
+
+    said : words in place of each number, such as "24 of 30".
+    """
 
     label: str
-    values: tuple[Estimate | Plain | Missing, ...]
+    values: tuple[Estimate | Plain | Missing | None, ...]
     said: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """groups : label and look of each.   most : the value of a full bar.   unit : of the table.   suffix : after numbers."""
+    """groups : label and look of each.   most : the value of a full bar.   unit : above the bars.   suffix : after numbers."""
 
     title: str
     groups: tuple[tuple[str, Look], ...]
@@ -69,15 +72,20 @@ class Pairs:
 
     def svg(self, name: str) -> Markup:
         key, top = legend(self.groups) if len(self.groups) > 1 else (Markup(""), 0.0)
-        top += 6 if len(self.groups) > 1 else 0
-        parts = [patterns([look for _, look in self.groups], name), key]
+        top += 22
+        parts = [
+            patterns([look for _, look in self.groups], name),
+            key,
+            words(self.unit, "0", top - 8, fill=SOFT, font_size=13),
+        ]
         for pair in self.pairs:
             lines = wrap(pair.label, LONGEST)
             parts += [words(line, "0", top + 16 + LINE_HEIGHT * place) for place, line in enumerate(lines)]
             top += LINE_HEIGHT * len(lines) + 6
-            for index, (_, look) in enumerate(self.groups):
-                parts.append(self._bar(pair, index, look, top + index * (BAR + GAP), name))
-            top += (BAR + GAP) * len(self.groups) + 10
+            shown = self._about(pair)
+            for place, index in enumerate(shown):
+                parts.append(self._bar(pair, index, self.groups[index][1], top + place * (BAR + GAP), name))
+            top += (BAR + GAP) * len(shown) + 10
         return frame(name, self.title, self._described(), top + 2, *parts)
 
     def plotly(self) -> dict[str, Any]:
@@ -85,8 +93,9 @@ class Pairs:
         traces, notes = [], []
         for index, (label, look) in enumerate(self.groups):
             shown = [
-                (place, pair) for place, pair in enumerate(self.pairs) if not isinstance(pair.values[index], Missing)
-            ]
+                (place, pair) for place, pair in enumerate(self.pairs)
+                if isinstance(pair.values[index], Estimate | Plain)
+            ]  # fmt: skip
             values = [_known(pair.values[index]) for _, pair in shown]
             ends = [one if isinstance(one, Estimate) else Estimate(one.value, one.value, one.value) for one in values]
             traces.append(
@@ -124,7 +133,8 @@ class Pairs:
     def table(self) -> Table:
         rows: list[tuple[Cell, ...]] = []
         for pair in self.pairs:
-            for (label, _), value in zip(self.groups, pair.values, strict=True):
+            for index in self._about(pair):
+                label, value = self.groups[index][0], pair.values[index]
                 numbers: tuple[Cell, ...] = (None, None, None)
                 if isinstance(value, Estimate):
                     numbers = (value.value, value.low, value.high)
@@ -133,6 +143,10 @@ class Pairs:
                 rows.append((pair.label, label, *numbers, value.reason if isinstance(value, Missing) else None))
         head = (say("What"), say("Group"), self.unit.capitalize(), say("Interval from"), say("Interval to"))
         return Table((*head, say("Why there is no number")), tuple(rows))
+
+    def _about(self, pair: Pair) -> list[int]:
+        """The groups that a line is about."""
+        return [index for index, value in enumerate(pair.values) if value is not None]
 
     def _lift(self, index: int) -> float:
         return 0.42 * (index / max(len(self.groups) - 1, 1)) if len(self.groups) > 1 else 0.1
@@ -143,6 +157,8 @@ class Pairs:
         value = pair.values[index]
         if isinstance(value, Missing):
             return value.reason
+        if value is None:
+            return ""
         if isinstance(value, Plain):
             return f"{number(value.value, self.decimals)}{self.suffix}"
         return f"{interval(value, self.decimals)}{self.suffix}"
@@ -151,12 +167,15 @@ class Pairs:
         said = [
             f"{pair.label}, {label}: {self._text(pair, index)}"
             for pair in self.pairs
-            for index, (label, _) in enumerate(self.groups)
+            for index in self._about(pair)
+            for label in (self.groups[index][0],)
         ]
         return f"{self.unit.capitalize()}. " + "; ".join(said) + "."
 
     def _bar(self, pair: Pair, index: int, look: Look, y: float, name: str) -> Markup:
         value = pair.values[index]
+        if value is None:
+            return Markup("")
         if isinstance(value, Missing):
             dashes = tag("line", x1=0, x2=percent(REACH), y1=px(y + BAR / 2), y2=px(y + BAR / 2), stroke=SOFT,
                          stroke_dasharray="3 5")  # fmt: skip
@@ -190,7 +209,7 @@ class Pairs:
         return REACH * min(max(value, 0.0), self.most) / self.most
 
 
-def _known(value: Estimate | Plain | Missing) -> Estimate | Plain:
-    if isinstance(value, Missing):
+def _known(value: Estimate | Plain | Missing | None) -> Estimate | Plain:
+    if value is None or isinstance(value, Missing):
         raise TypeError("a missing value has no place on an axis")
     return value

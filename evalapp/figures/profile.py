@@ -135,7 +135,7 @@ class Profile:
 
     def _tick_words(self, tick: float) -> str:
         """A line of the grid says its number; the uppermost says of what, too."""
-        return f"{number(tick)} {self.unit}" if tick == self.high else number(tick)
+        return f"{number(tick)} ({self.unit})" if tick == self.high else number(tick)
 
     def _grid(self, top: float) -> Markup:
         parts = []

@@ -1,5 +1,7 @@
 """The funder's page of trials whose truth is known: it says what is so where the data can tell, and never anything else."""
 
+import csv
+import io
 import json
 import re
 import shutil
@@ -10,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from babel.messages.pofile import read_po
 from flask import Flask
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
+import evalapp
 from evalapp import create_app, db, measures, releases
 from evalapp.config import Settings
 from evalapp.dashboard.funder import FROM_ELSEWHERE
@@ -76,6 +80,10 @@ def page_of(funder: Browser, name: str, language: str = "en") -> str:
     return re.sub(r"\s+", " ", unescape(answer.get_data(as_text=True)))
 
 
+def rows_of(who: Browser, path: str) -> list[list[str]]:
+    return list(csv.reader(io.StringIO(who.get(path).get_data(as_text=True))))
+
+
 def answer_to(page: str, question: str) -> str:
     """What stands under one of the three questions of the short answer, without its tags."""
     found = re.search(rf'<h3 id="{question}">.*?</section>', page)
@@ -96,7 +104,8 @@ ANSWERS = {
          "Parents who felt like a failure", "hard things were steered around"],
     ),
     "four": (
-        ["Described only", "nothing is concluded from it"], ["1 out of 5", "4 and 4, of 8 planned"], ["Harm is not ruled out"],
+        ["Better", "Freedom from blame was higher, which is better, in the Appreciative group"],
+        ["1 out of 5", "4 and 4, of 8 planned"], ["Harm is not ruled out"],
     ),
     "one": (["Cannot tell yet", "until at least two sites of each have answered"], ["0 out of 5", "1 and 0, of 24 planned"],
             ["Cannot tell yet", "Nothing has been compared yet"]),
@@ -161,9 +170,9 @@ def test_fidelity_is_told_in_both_groups_by_criterion_and_by_who_scored(session:
     assert float(facilitator[0]) > float(observer[0])  # as the answers were drawn
     assert float(facilitator[0]) > float(facilitator[1])
     numbers = {one.code: one.numbers for one in reader.processes()}
-    treated, control = (float(one) for one in numbers["high-fidelity"])
+    treated, control = (float(one.split()[0]) for one in numbers["high-fidelity"])
     assert (treated > 40, control) == (True, 5)  # none and nearly none are one class
-    assert 2 <= float(numbers["contact-days"][0]) <= 3
+    assert 2 <= float(numbers["contact-days"][0].removesuffix(" days")) <= 3
     assert "Was it truly appreciative?" in page_of(funder, "benefit")
 
 
@@ -279,6 +288,54 @@ def test_before_the_results_open_the_page_is_whole_and_names_no_group(session: S
     assert {one.verdict for one in reader.findings} <= {"pooled", "suppressed"}
 
 
+def test_who_came_is_told_week_by_week_beside_what_was_foreseen(session: Session) -> None:
+    content = released(session, "benefit")
+    lines = {one["label"]: one for one in content["parts"]["recruiting"]["lines"]}
+    assert lines["Sites"]["points"] == [[week, 2 * week + 2] for week in range(12)]  # a site of each group a week
+    assert lines["Sites"]["target"] == 24
+    for label, one in lines.items():
+        counts = [count for _, count in one["points"]]
+        assert counts == sorted(set(counts)), label
+        key = {"Case reviews begun": "reviews", "Parents and carers": "parents"}.get(label, label.lower())
+        key = "practitioners" if label == "Professionals" else key
+        assert counts[-1] == content["parts"][f"recruitment/{key}"]["count"]  # the line ends where the bar does
+        if label not in {"Sites"}:
+            assert all(count % 5 == 0 for count in counts)
+    people = [count for _, count in lines["Professionals"]["points"]]
+    assert people[0] >= 10
+    shown = Reader(content, str).climb()
+    assert shown is not None
+    assert "Sites: 24, where 24 were foreseen by now" in shown.finding
+
+
+@pytest.mark.parametrize(
+    ("weeks", "least", "points"),
+    [
+        ([0, 0, 1, 1, 1, 4], 1, [[0, 2], [1, 5], [4, 6]]),
+        ([0] * 9, 10, []),  # fewer than may be told
+        ([0] * 9 + [3] * 9 + [4] * 2, 10, [[3, 20]]),  # eighteen by week 3; the two of week 4 are told of in all alone
+        ([0] * 12 + [1] * 4 + [2] * 9, 10, [[0, 10], [2, 25]]),
+        ([], 1, []),
+    ],
+)
+def test_no_step_of_people_tells_of_a_few(weeks: list[int], least: int, points: list[list[int]]) -> None:
+    assert releases._rises(weeks, least, releases.Rules()) == points
+
+
+def test_the_first_week_and_a_trial_without_a_day_for_its_targets_are_told_as_they_are(session: Session) -> None:
+    content = released(session, "one")
+    content["published_on"] = content["parts"]["recruiting"]["starts_on"]
+    content["parts"]["recruiting"] |= {
+        "weeks": None, "lines": [{"label": "Sites", "points": [[0, 1]], "target": 24}],
+    }  # fmt: skip
+    shown = Reader(content, str).climb()
+    assert shown is not None
+    assert shown.finding == "The first week. Sites: 1 of 24; no day was set by which the targets are to be reached."
+    del content["parts"]["recruiting"]
+    content["order"].remove("recruiting")
+    assert Reader(content, str).climb() is None
+
+
 def test_the_certainty_is_by_bands_and_from_what_is_shown(session: Session) -> None:
     found = released(session, "benefit")["parts"]["certainty"]
     assert found["facts"]["lost"] == [10, 20]  # the truth is 15 %
@@ -367,6 +424,78 @@ def test_the_welsh_page_holds_the_english_page_s_numbers(funder: Browser) -> Non
         assert left not in page_of(funder, "harm", "cy").replace('lang="en"', ""), left
 
 
+def texts_of(page: str) -> list[str]:
+    """Everything a reader sees or hears of a page: text, labels, titles, what the charts say; not what is named English."""
+    whole = re.sub(r'<(\w+)[^>]*\blang="en"[^>]*>.*?</\1>', " ", page)
+    charts = re.findall(r'<script type="application/json"[^>]*>(.*?)</script>', whole)
+    found = [one for chart in charts for one in _strings(json.loads(chart))]
+    whole = re.sub(r"<(script|style)\b.*?</\1>", " ", whole)
+    found += re.findall(r'\b(?:aria-label|title|alt|placeholder)="([^"]*)"', whole)
+    return found + [unescape(one).strip() for one in re.findall(r">([^<]+)<", whole)]
+
+
+def _strings(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        for name in ("text", "ticktext", "title", "name", "data", "layout", "xaxis", "yaxis", "annotations"):
+            yield from _strings(value.get(name))
+    elif isinstance(value, list):
+        for one in value:
+            yield from _strings(one)
+    elif isinstance(value, str):
+        yield value
+
+
+@pytest.fixture(scope="module")
+def english() -> list[re.Pattern[str]]:
+    """Every text of the source as it may stand on a page, whatever its places hold."""
+    with (Path(evalapp.__file__).parent / "translations/cy/LC_MESSAGES/funder.po").open("rb") as file:
+        catalogue = read_po(file, locale="cy")
+    texts = [str(message.id) for message in catalogue if message.id and message.id != message.string]
+    ends = [r"(?<!\w)" + re.sub(r"%\\\(\w+\\\)[sd]", ".+?", re.escape(one)) + r"(?!\w)" for one in texts]
+    return [re.compile(one) for one in ends]
+
+
+@pytest.mark.parametrize("name", list(truths.TRIALS))
+def test_no_english_stands_on_the_welsh_page(funder: Browser, english: list[re.Pattern[str]], name: str) -> None:
+    page = page_of(funder, name, "cy").replace(truths.TRIALS[name].title, "")
+    left = {one.pattern: text for text in texts_of(page) for one in english if one.search(text)}
+    assert left == {}
+    small = re.compile(
+        r"(?i)(?<!\w)(the|and|was|were|which|with|from|than|that|not|have|been|this|are|who|no|of)(?!\w)"
+    )
+    assert [text for text in texts_of(page) if small.search(text)] == []
+
+
+def test_before_the_results_open_no_english_stands_on_the_welsh_page(
+    funder: Browser, session: Session, english: list[re.Pattern[str]]
+) -> None:
+    for slug, facts in (("cy-closed", {"results_open_at": NOW + timedelta(days=9)}), ("cy-no-plan", {"plan": {}})):
+        truths.publish(session, truths.build(session, "four", now=NOW, slug=slug, **facts), now=NOW)
+        session.commit()
+        page = page_of(funder, slug, "cy").replace(truths.TRIALS["four"].title, "")
+        assert {one.pattern: text for text in texts_of(page) for one in english if one.search(text)} == {}, slug
+
+
+@pytest.mark.parametrize(
+    ("reason", "says"),
+    [
+        ("Only one site of the Appreciative group has answered. A site …", "dim ond un safle"),
+        ("2 sites, fewer than 4, so the arms are described and not compared", "llai na phedwar safle"),
+        ("the difference has no interval", "Ni ellir rhoi ystod"),
+        ("something nobody has foreseen", "yn rhoi'r rheswm yn Saesneg"),
+    ],
+)
+def test_why_nothing_was_compared_is_told_in_welsh_too(session: Session, reason: str, says: str) -> None:
+    with (Path(evalapp.__file__).parent / "translations/cy/LC_MESSAGES/funder.po").open("rb") as file:
+        catalogue = read_po(file, locale="cy")
+    content = released(session, "benefit")
+    content["parts"]["outcome/blame"]["comparison"] = {"hidden": False, "not_estimable": reason}
+    told = Reader(content, lambda text: str(catalogue[text].string), english=False).findings[0]
+    assert says in told.sentence
+    assert reason not in told.sentence
+    assert Reader(content, str).findings[0].sentence.endswith(".")
+
+
 def test_every_name_a_usual_plan_gives_is_there_to_be_translated() -> None:
     labels = {one["label"] for one in usual_plan(design="randomised", planned_sites=24)["outcomes"]}
     assert labels <= set(FROM_ELSEWHERE)
@@ -391,6 +520,18 @@ def test_the_plan_s_outcomes_reach_the_evaluator_s_pages_too(known: str, session
     for one in usual_plan(design="randomised", planned_sites=24)["outcomes"]:
         answer = who.get(f"/dashboard/four/outcomes/{one['code']}")
         assert answer.status_code == 200, one["code"]
+    page = re.sub(r"\s+", " ", unescape(who.get("/dashboard/benefit/outcomes/days-to-report").get_data(as_text=True)))
+    said = re.search(r"The Appreciative group took (0\.\d\d) times as long as the Traditional group", page)
+    assert said is not None
+    ratio = float(said.group(1))
+    means = {
+        row[0]: float(row[1]) for row in rows_of(who, "/dashboard/benefit/outcomes/days-to-report/profile.csv")[1:]
+    }
+    assert means["Appreciative"] / means["Traditional"] == pytest.approx(ratio, abs=0.006)  # geometric means, in days
+    assert 30 < means["Appreciative"] < 101
+    assert "log-days" not in page
+    head = rows_of(who, "/dashboard/benefit/outcomes/days-to-report/methods.csv")[0]
+    assert "Difference of log-days" in head
     app.extensions["evalapp"].engine.dispose()
 
 

@@ -83,8 +83,8 @@ def told(**changes: Any) -> Told:
         ("harm", {"unit": "people", "name": "Hurt"}, "Hurt: more common, which is worse, in the Appreciative group than in the "
          "Traditional group just after the review: by 6 people in 100 (somewhere from 2 to 10)."),
         ("benefit", {"unit": "times", "name": "The time", "when": "", "estimate": 0.5, "low": 0.4, "high": 0.63}, "The time was "
-         "shorter, which is better, in the Appreciative group than in the Traditional group: 0.50 times as long (somewhere from "
-         "0.40 to 0.63)."),
+         "shorter, which is better, in the Appreciative group than in the Traditional group: it took 0.50 times as long (somewhere "
+         "from 0.40 to 0.63)."),
         ("too_small", {"low": -1.5}, "Morale: any difference between the groups just after the review is too small to matter. "
          "It lies somewhere from −1.5 to 10 points out of 100, within the 8 either way that the plan set."),
         ("cannot_tell", {"low": -3.0}, "Morale: we cannot tell yet whether the groups differ just after the review. The "
@@ -113,7 +113,7 @@ def test_no_sentence_has_a_gap_or_speaks_of_significance(verdict: Verdict, unit:
             assert " ." not in said
             assert said.endswith(".")
             assert not re.search(r"(?i)significan|no effect|trend|caus", said)
-    assert NEITHER.mark == WORDS["described"].mark
+    assert NEITHER.mark not in {one.mark for one in WORDS.values()}
 
 
 @pytest.mark.parametrize(

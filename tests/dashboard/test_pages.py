@@ -229,7 +229,7 @@ def test_words_follow_the_rule(
 ) -> None:
     effect = Effect((low + high) / 2, 1.0, 10.0, 2.0, 0.05, (low, high))
     how = _how(**facts)
-    found = findings.verdict(effect, how, sites)
+    found = findings.verdict(effect, how, sites, sites)
     assert found == verdict, why
     said = findings.sentence(found, effect, how, "randomised")
     words = {

@@ -40,7 +40,10 @@ TURNOUT = {"before": 0.95, "after": 0.9, "month3": 0.85}
 
 @dataclass(frozen=True)
 class Made:
-    """A kind of trial: its truth, sites in each arm, and how many reviews a site and practitioners a review."""
+    """A kind of trial: its truth, sites in each arm, and how many reviews a site and practitioners a review.
+
+    title : tells a reader of its page nothing of its truth.
+    """
 
     title: str
     truth: Truth
@@ -53,12 +56,12 @@ class Made:
 
 
 TRIALS: Mapping[str, Made] = {
-    "benefit": Made("A trial in which it worked", BENEFIT, (12, 12), 24),
-    "null": Made("A trial in which it made no difference", NULL, (12, 12), 24),
-    "harm": Made("A trial in which it did harm", HARM, (12, 12), 24),
-    "four": Made("A trial of four sites a group", BENEFIT, (4, 4), 8, reviews=4),
-    "empty": Made("A trial nobody has answered", NULL, (0, 0), 24),
-    "one": Made("A trial with one site so far", BENEFIT, (1, 0), 24, reviews=4),
+    "benefit": Made("The Alder trial", BENEFIT, (12, 12), 24),
+    "null": Made("The Birch trial", NULL, (12, 12), 24),
+    "harm": Made("The Cedar trial", HARM, (12, 12), 24),
+    "four": Made("The Elm trial", BENEFIT, (4, 4), 8, reviews=4),
+    "empty": Made("The Hazel trial", NULL, (0, 0), 24),
+    "one": Made("The Rowan trial", BENEFIT, (1, 0), 24, reviews=4),
 }  # fmt: skip
 
 
@@ -88,15 +91,16 @@ def build(session: Session, name: str, *, now: datetime, slug: str | None = None
     facts = {
         "kind": "demo", "design": "randomised", "planned_sites": made.planned, "results_open_at": now - timedelta(days=1),
         "plan": roster.usual_plan(design="randomised", planned_sites=made.planned),
-        "targets": {"sites": made.planned, "reviews": 4 * made.planned, "practitioners": 28 * made.planned}, **facts,
+        "targets": {"sites": made.planned, "reviews": 4 * made.planned, "practitioners": 28 * made.planned, "weeks": 35}, **facts,
     }  # fmt: skip
     trial = roster.add_trial(session, slug or name, made.title, **facts)
     rng, rows = np.random.default_rng(made.seed), _Rows()
     arms = session.scalars(select(Arm).where(Arm.trial_id == trial.id).order_by(Arm.position)).all()
     waves = {one.code: one for one in session.scalars(select(Wave).where(Wave.trial_id == trial.id))}
-    day = now.date() - timedelta(days=200)
+    last = now.date() - timedelta(days=200)
     for arm, count in zip(arms, made.sites, strict=True):
         for number in range(count):
+            day = last - timedelta(weeks=count - 1 - number)  # a site an arm a week
             site = Site(
                 trial_id=trial.id, name=f"{'North' if arm.is_treatment else 'South'}town {number + 1}", joined_on=day
             )
@@ -113,8 +117,10 @@ def build(session: Session, name: str, *, now: datetime, slug: str | None = None
     return trial
 
 
-def copy_of_its_own(folder: Path, names: Iterable[str], *, email: str, password: str, now: datetime) -> Path:
-    """A whole installation in a folder, with these trials and a funder who can sign in; its settings file."""
+def copy_of_its_own(
+    folder: Path, names: Iterable[str], *, email: str, password: str, now: datetime, evaluator: str | None = None
+) -> Path:
+    """A whole installation in a folder, with these trials and a funder (and an evaluator) to sign in; its settings file."""
     settings = folder / "settings.env"
     kept = config.new_secrets() | {
         "EVALAPP_DATABASE_URL": f"sqlite:///{(folder / 'truths.db').resolve()}",
@@ -129,6 +135,8 @@ def copy_of_its_own(folder: Path, names: Iterable[str], *, email: str, password:
         for name in names:
             publish(session, build(session, name, now=now), now=now)
         accounts.create(session, email, "funder", password, now=now)
+        if evaluator is not None:
+            accounts.create(session, evaluator, "evaluator", password, now=now)
         session.commit()
     engine.dispose()
     return settings

@@ -15,6 +15,8 @@ PAGES = (
     "/dashboard/demo/outcomes/blame",
     "/dashboard/demo/responses?by=site",
     "/dashboard/demo/questions/practitioner/BLG",
+    "/dashboard/demo/fidelity",
+    "/dashboard/demo/outcomes/days-to-report",
 )
 TAKEN = "[...document.querySelectorAll('.chart-stage')].filter(e => e.checkVisibility()).every(e => e.classList.contains('live'))"
 
@@ -85,6 +87,8 @@ def test_no_words_of_a_drawing_leave_it_or_lie_on_others_on_a_narrow_telephone(
     page, _ = open_page(script=False, size=PHONE)
     sign_in(page, demo)
     page.goto(path)
+    for fold in page.locator("details.fold > summary").all():
+        fold.click()
     faults: list[Any] = []
     for drawing in page.query_selector_all(".chart-stage > svg"):
         edge = drawing.bounding_box()

@@ -26,6 +26,7 @@ PAGES = {
         "/dashboard/demo/questions", "/dashboard/demo/questions/practitioner", "/dashboard/demo/questions/practitioner/BLG",
         "/dashboard/demo/questions/practitioner/VAL?compare=yes", "/dashboard/demo/questions/practitioner/BLG/reliability",
         "/dashboard/demo/questions/practitioner/items/COM5", "/dashboard/demo/missing", "/dashboard/demo/missing?by=site",
+        "/dashboard/demo/fidelity", "/dashboard/demo/outcomes/days-to-report",
     ],
     "funder": ["/staff/", "/funder/demo"],
 }  # fmt: skip
