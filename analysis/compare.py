@@ -20,7 +20,7 @@ from analysis.measures.hedges_g import hedges_g
 from analysis.measures.icc import icc_review, icc_site
 from analysis.model_matrix import ALL_EXPLAINED, NOTHING_LEFT, ModelMatrix, model_matrix, site_means
 from analysis.ordinal.win_probability import advises_win_probability, win_probability
-from analysis.primary import Primary, choose_primary
+from analysis.primary import Primary, choose_primary, is_uneven
 from analysis.question import METHODS, Question
 from analysis.resampling.allocations import scheme
 from analysis.resampling.randomisation import RandomisationTest, randomisation_test
@@ -35,6 +35,9 @@ from analysis.two_stage.cluster_summary import ATTENUATED, cluster_summary, site
 from analysis.version import VERSION
 
 __all__ = ["METHODS", "BadData", "Comparison", "Question", "Variance", "compare", "residual_site_means", "results"]
+
+# Those that may decide and suppose that both arms vary alike.
+_POOL = frozenset(["cluster_summary", "lmm_kenward_roger", "clda"])
 
 MethodResult = Effect | RandomisationTest | WildBootstrap | NotEstimable
 
@@ -166,6 +169,7 @@ def compare(frame: pd.DataFrame, question: Question, data_sha256: str | None = N
             data.allocated,
             has_before=data.baseline is not None,
             named=question.primary,
+            planned_arms=question.planned_arms,
         )
         methods = {name: _METHODS[name](workings) for name in METHODS if name in question.methods}
         deciding = methods.get(primary.method or "")
@@ -183,7 +187,7 @@ def compare(frame: pd.DataFrame, question: Question, data_sha256: str | None = N
             icc=_iccs(fit, question.level),
             icc_without_baseline=_iccs(plain, question.level),
             effect_size=_effect_size(deciding, plain),
-            warnings=(*data.warnings, *workings.warnings),
+            warnings=(*data.warnings, *workings.warnings, *_pooled_unevenly(primary, data.allocated)),
             data_sha256=data_sha256 or _hash(frame, question),
             version=VERSION,
             seed=question.seed,
@@ -448,6 +452,17 @@ _METHODS: dict[str, Callable[[_Workings], MethodResult]] = {
     "did": _did,
     "clda": _clda,
 }
+
+
+def _pooled_unevenly(primary: Primary, allocated: tuple[int, int]) -> tuple[str, ...]:
+    """A word of caution where the method that decides pools the variances of uneven arms."""
+    if primary.method not in _POOL or not is_uneven(allocated):
+        return ()
+    return (
+        f"the arms are uneven ({allocated[0]} and {allocated[1]} sites): where the smaller one varies more, what decides "
+        "here claims too much, since it pools the arms' variances; look at cr2, which a plan that declares its arms "
+        "(planned arms) lets decide",
+    )
 
 
 def _variance(fit: reml.RemlFit | NotEstimable) -> Variance | NotEstimable:

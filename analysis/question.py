@@ -40,6 +40,7 @@ class Question:
     strata     : allocation strata.   pairs : matched pairs of sites, one of each arm.
     design     : None where it was not said; then taken as randomised, with a warning.
     planned_sites : the number the plan was written for; without it every result is exploratory.
+    planned_arms : the same by arm, (treatment, control), where the plan says it; they make `planned_sites`.
     primary    : which mixed model the plan names where one decides; the baseline-adjusted "lmm" unless "clda".
     review_wave : whether reviews also vary from wave to wave on their own account, in the longitudinal model.
     methods    : names from METHODS.   level : of the intervals.   seed : of anything drawn.
@@ -59,6 +60,7 @@ class Question:
     pairs: str | None = None
     design: Design | None = None
     planned_sites: int | None = None
+    planned_arms: tuple[int, int] | None = None
     primary: MixedModel = "lmm"
     review_wave: bool = False
     methods: tuple[str, ...] = METHODS
@@ -79,6 +81,7 @@ class Question:
             raise BadData(f'the primary is "{self.primary}"; it is one of {", ".join(MIXED_MODELS)}')
         if self.primary == "clda" and not self.wave:
             raise BadData("the primary is clda without a wave column; name the column, or choose lmm")
+        self._add_up_arms()
         if self.planned_sites is not None and self.planned_sites < 2:
             raise BadData(f"{self.planned_sites} planned sites; a comparison of two arms has at least two")
         if self.seed < 0:
@@ -92,6 +95,19 @@ class Question:
         if self.wave_order and not self.wave:
             raise BadData("a wave order is given without a wave column; name the column too")
         self._refuse_double_use()
+
+    def _add_up_arms(self) -> None:
+        if self.planned_arms is None:
+            return
+        treated, control = self.planned_arms
+        if min(treated, control) < 1:
+            raise BadData(f"{treated} and {control} planned sites in the arms; give each arm at least one")
+        if self.planned_sites not in {None, treated + control}:
+            raise BadData(
+                f"{treated} and {control} sites are planned in the arms and {self.planned_sites} in all; "
+                "make them add up, or give the arms alone"
+            )
+        object.__setattr__(self, "planned_sites", treated + control)
 
     def _refuse_double_use(self) -> None:
         uses: dict[str, str] = {}

@@ -48,7 +48,7 @@ METHOD_NAMES = {
     "cr3": "Least squares, cluster-robust CR3",
     "wild_bootstrap": "Wild cluster bootstrap",
     "gee": "Generalised estimating equations",
-    "win_probability": "Win probability (0.5: no difference)",
+    "win_probability": "Win probability",
     "randomisation": "Randomisation test",
     "did": "Difference in differences",
     "clda": "Constrained longitudinal model",

@@ -15,7 +15,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from analysis.errors import BadData
-from analysis.primary import choose_primary
+from analysis.primary import SITES_TO_JUDGE, choose_primary, is_uneven
 from analysis.question import DESIGNS, METHODS, Design, Question
 from analysis.report.reader import Reader
 from analysis.resampling.allocations import complete, matched_pairs
@@ -24,8 +24,6 @@ Family = Literal["primary", "secondary", "harm"]
 Adjustment = Literal["holm", "hochberg", "westfall_young", "none"]
 AllocationKind = Literal["complete", "stratified", "pairs"]
 BY_SITES = "by_sites"
-UNEVEN = 1.5
-SITES_TO_JUDGE = 6  # with fewer nothing is called significant, whatever the method
 
 
 @dataclass(frozen=True)
@@ -119,17 +117,9 @@ class StatisticalAnalysisPlan:
         if outcome.method != BY_SITES:
             return outcome.method
         has_before = outcome.baseline is not None or self.columns.wave is not None
-        usual = choose_primary(self.design, self.sites, self.planned_sites, has_before).method
-        return "cr2" if usual in {"cluster_summary", "lmm_kenward_roger"} and self.is_uneven else usual
-
-    @property
-    def is_uneven(self) -> bool:
-        """Whether the planned arms differ so much (3 to 2 and more) that pooling their variances is not safe.
-
-        Where the smaller arm varies more, methods that pool reject 8 to 14 % of true nulls, and no test that looks at the
-        variances first mends it (docs/calibration.md); CR2 does not pool.
-        """
-        return self.sites >= SITES_TO_JUDGE and max(self.planned_sites) >= UNEVEN * min(self.planned_sites)
+        return choose_primary(
+            self.design, self.sites, self.planned_sites, has_before, planned_arms=self.planned_sites
+        ).method
 
     def question(self, outcome: PlannedOutcome, methods: tuple[str, ...]) -> Question:
         """What is asked of the table for one outcome."""
@@ -138,7 +128,7 @@ class StatisticalAnalysisPlan:
             outcome=outcome.column, arm=of.arm, site=of.site, review=of.review, participant=of.participant,
             baseline=None if of.wave else outcome.baseline, wave=of.wave, wave_order=of.wave_order,
             treatment=of.treatment, covariates=outcome.covariates, strata=of.strata, pairs=of.pairs,
-            design=self.design, planned_sites=self.sites, methods=methods, level=self.level, seed=self.seed,
+            design=self.design, planned_arms=self.planned_sites, methods=methods, level=self.level, seed=self.seed,
         )  # fmt: skip
 
 
@@ -295,7 +285,7 @@ def fatal(plan: StatisticalAnalysisPlan) -> tuple[str, ...]:
 def _to_know(plan: StatisticalAnalysisPlan) -> list[str]:
     found = []
     method, lowest = plan.method_of(plan.primary), attainable_p(plan)
-    if plan.sites < 6:
+    if plan.sites < SITES_TO_JUDGE:
         found.append(
             "with fewer than 6 sites a difference and its interval are shown, and nothing is called significant"
         )
@@ -304,15 +294,16 @@ def _to_know(plan: StatisticalAnalysisPlan) -> list[str]:
             f"the randomisation test shown beside the primary can give no p below {lowest:.3g}, above alpha "
             f"{plan.alpha:g}: it cannot confirm the primary by itself"
         )
+    has_before = plan.primary.baseline is not None or plan.columns.wave is not None
     ladder = choose_primary(
-        plan.design, plan.sites, plan.planned_sites, plan.primary.baseline is not None or plan.columns.wave is not None
+        plan.design, plan.sites, plan.planned_sites, has_before, planned_arms=plan.planned_sites
     )
-    if plan.is_uneven:
+    if plan.design == "randomised" and is_uneven(plan.planned_sites):
         found.append(
             "the planned arms are uneven: where the smaller one varies more, methods that pool the variances claim too much, "
             "so the ladder takes cr2; plan equal arms if you can"
         )
-    elif method != ladder.method and ladder.method is not None and method is not None:
+    if method != ladder.method and ladder.method is not None and method is not None:
         found.append(f"the plan names {method} where the usual choice is {ladder.method}: {ladder.reason}")
     if method == "lmm_kenward_roger" and plan.sites < 12:
         found.append("with fewer than 12 sites the mixed model with Kenward–Roger is conservative")
