@@ -84,18 +84,13 @@ def choose_primary(
             "suppose that they vary alike",
             tag,
         )
-    if sites < 12:
-        return Primary(
-            "cluster_summary",
-            prefix + "6 to 11 sites, so the two-stage cluster-summary t decides, beside the randomisation test",
-            tag,
+    if sites < 12 or min(arms) < 5:
+        why = (
+            "6 to 11 sites, so the two-stage cluster-summary t decides, beside the randomisation test"
+            if sites < 12
+            else "fewer than 5 sites in an arm, so the two-stage cluster-summary t decides, as with 6 to 11 sites"
         )
-    if min(arms) < 5:
-        return Primary(
-            "cluster_summary",
-            prefix + "fewer than 5 sites in an arm, so the two-stage cluster-summary t decides, as with 6 to 11 sites",
-            tag,
-        )
+        return Primary("cluster_summary", prefix + why, tag)
     mixed = f"the {'baseline-adjusted mixed model on complete cases' if has_before else 'mixed model'}"
     return Primary(
         "clda" if named == "clda" else "lmm_kenward_roger",

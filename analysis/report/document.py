@@ -17,7 +17,7 @@ import numpy as np
 from analysis.errors import BadData
 from analysis.primary import SITES_TO_JUDGE, choose_primary, is_uneven
 from analysis.question import DESIGNS, METHODS, Design, Question
-from analysis.report.reader import Reader
+from analysis.reader import Reader
 from analysis.resampling.allocations import complete, matched_pairs
 
 Family = Literal["primary", "secondary", "harm"]
@@ -295,9 +295,7 @@ def _to_know(plan: StatisticalAnalysisPlan) -> list[str]:
             f"{plan.alpha:g}: it cannot confirm the primary by itself"
         )
     has_before = plan.primary.baseline is not None or plan.columns.wave is not None
-    ladder = choose_primary(
-        plan.design, plan.sites, plan.planned_sites, has_before, planned_arms=plan.planned_sites
-    )
+    ladder = choose_primary(plan.design, plan.sites, plan.planned_sites, has_before, planned_arms=plan.planned_sites)
     if plan.design == "randomised" and is_uneven(plan.planned_sites):
         found.append(
             "the planned arms are uneven: where the smaller one varies more, methods that pool the variances claim too much, "

@@ -219,7 +219,10 @@ def chance(found: Comparison, how: Measured) -> list[tuple[str, str]]:
             f"Chance that somebody of {treatment} has a higher score than somebody of {control}",
             f"{_percent(theta.estimate)} (a tie counts half; with no difference it would be 50 %)",
         ),
-        (f"{100 * found.level:g} % interval", " to ".join(NO_BOUND if end is None else _percent(end) for end in theta.ci)),
+        (
+            f"{100 * found.level:g} % interval",
+            " to ".join(NO_BOUND if end is None else _percent(end) for end in theta.ci),
+        ),
         ("Degrees of freedom", number(theta.df, 1)),
         ("p", p_value(theta.p)),
     ]

@@ -123,7 +123,9 @@ def test_a_win_probability_is_a_chance_and_stands_among_no_differences(app: Flas
     differences, after = table[: table.index("</table>")], table[table.index("</table>") :]
     assert "CR2" in differences
     assert "Win probability" not in differences
-    assert re.search(r"Chance that somebody of \S+ has a higher score than somebody of .*?</dt>\s*<dd>\d+\.\d %", after, re.S)
+    assert re.search(
+        r"Chance that somebody of \S+ has a higher score than somebody of .*?</dt>\s*<dd>\d+\.\d %", after, re.S
+    )
     assert "with no difference it would be 50 %" in after
     figure = page[page.index('<details class="others">') : page.index("<caption>Other methods</caption>")]
     assert "Win probability" not in figure
