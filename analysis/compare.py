@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analysis.allocated import allocated, drawn, scheme_of
 from analysis.errors import BadData
 from analysis.lmm import reml
 from analysis.lmm.clda import NOT_RANDOMISED, clda
@@ -21,12 +22,12 @@ from analysis.measures.icc import icc_review, icc_site
 from analysis.model_matrix import ALL_EXPLAINED, NOTHING_LEFT, ModelMatrix, model_matrix, site_means
 from analysis.ordinal.win_probability import advises_win_probability, win_probability
 from analysis.primary import Primary, choose_primary, is_uneven
-from analysis.question import METHODS, Question
-from analysis.resampling.allocations import scheme
+from analysis.question import METHODS, RECORDED, Question
+from analysis.resampling.allocations import AllocationScheme, Constrained, scheme
 from analysis.resampling.randomisation import RandomisationTest, randomisation_test
 from analysis.resampling.studentised import studentised_test
 from analysis.resampling.wild_bootstrap import WildBootstrap, wild_bootstrap
-from analysis.results import Effect, Floats, NotEstimable, Ratio
+from analysis.results import Codes, Effect, Floats, NotEstimable, Ratio
 from analysis.robust.cluster_robust import Kind, SiteScores, cluster_robust, site_scores
 from analysis.robust.did import did, site_difference
 from analysis.threads import one_thread
@@ -281,6 +282,34 @@ class _Workings:
     def outcome_means(self) -> Floats:
         return self.residual_means(self.data.outcome)
 
+    @cached_property
+    def reference(self) -> "tuple[AllocationScheme, Floats, Codes] | NotEstimable":
+        """The scheme, the allocation it made, (S,), and where the sites analysed stand in it."""
+        data = self.data
+        if self.question.allocation not in RECORDED:
+            return scheme(data.site_arm, data.site_stratum), data.site_arm, np.arange(len(data.site_arm))
+        if self.frame is None:
+            return NotEstimable("the allocations that could have been made need the whole table")
+        record = allocated(self.frame, self.question)
+        return scheme_of(record, self.question), record.arm, record.places(data.site_labels)
+
+    @property
+    def of_the_record(self) -> list[str]:
+        """What is to be known of a test over constrained or minimised allocations."""
+        question, notes = self.question, []
+        if isinstance(self.reference, NotEstimable) or self.frame is None:
+            return []
+        plan = self.reference[0]
+        if isinstance(plan, Constrained):
+            if plan.tied_sites:
+                notes.append("so few allocations were acceptable that some sites are always together or always apart")
+            if drawn(allocated(self.frame, question), question):
+                notes.append("there were too many allocations to go through, so acceptable ones were drawn by the seed")
+        loose = [name for name in question.balance if name not in {*question.covariates, question.baseline}]
+        if loose:
+            notes.append(f"the allocation balanced {', '.join(loose)}, which the comparison does not adjust for")
+        return notes
+
 
 def _mixed_model(
     infer: Callable[[reml.RemlFit, int, float], Effect | NotEstimable],
@@ -358,11 +387,14 @@ def _randomisation(workings: _Workings) -> MethodResult:
     if workings.refused:
         return workings.refused
     data, question = workings.data, workings.question
+    if isinstance(workings.reference, NotEstimable):
+        return workings.reference
+    plan, site_arm, places = workings.reference
     result = randomisation_test(
-        scheme(data.site_arm, data.site_stratum),
-        data.site_arm,
-        workings.outcome_means,
-        workings.residual_means(data.arm),
+        plan,
+        site_arm,
+        _placed(workings.outcome_means, places, plan.sites),
+        _placed(workings.residual_means(data.arm), places, plan.sites),
         rng=np.random.default_rng(question.seed),
         level=question.level,
         **(_QUICK if workings.quick else {}),
@@ -372,13 +404,22 @@ def _randomisation(workings: _Workings) -> MethodResult:
     notes = list(result.warnings)
     if not workings.randomised:
         notes.append("sites were not randomised: p reads as if they had been")
-    elif data.site_stratum is None:
+    elif question.allocation in RECORDED:
+        notes += workings.of_the_record
+    elif data.site_stratum is None and question.allocation is None:
         notes.append("complete randomisation assumed, as neither strata nor pairs were named")
     beside: MethodResult | None = None
     changes = not workings.randomised and data.baseline is not None
     if not workings.quick and (changes or _spread_ratio(workings.outcome_means, data.site_arm) is not None):
         beside = _studentised(workings)
     return replace(result, warnings=tuple(notes), studentised=beside if isinstance(beside, RandomisationTest) else None)
+
+
+def _placed(values: Floats, places: Codes, sites: int) -> Floats:
+    """Values of the sites analysed among all that were allocated, NaN for the others."""
+    found = np.full(sites, np.nan)
+    found[places] = values
+    return found
 
 
 # Where thousands of trials are simulated: `randomisation_test`'s own limits make one of 40 sites take 0.2 s.
@@ -390,14 +431,17 @@ def _studentised(workings: _Workings) -> MethodResult:
     if workings.refused:
         return workings.refused
     data, question = workings.data, workings.question
+    if isinstance(workings.reference, NotEstimable):
+        return workings.reference
+    plan, site_arm, places = workings.reference
     means, arm_means = workings.outcome_means, workings.residual_means(data.arm)
     if not workings.randomised and data.baseline is not None:
         means, arm_means = site_means(data.outcome - data.baseline, data.site), data.site_arm
     return studentised_test(
-        scheme(data.site_arm, data.site_stratum),
-        data.site_arm,
-        means,
-        arm_means,
+        plan,
+        site_arm,
+        _placed(means, places, plan.sites),
+        _placed(arm_means, places, plan.sites),
         rng=np.random.default_rng(question.seed),
         level=question.level,
         **({"draws": 999, "enumerate_up_to": 10_000} if workings.quick else {}),
@@ -486,7 +530,7 @@ def _effect_size(deciding: MethodResult | None, plain: reml.RemlFit | NotEstimab
 
 
 def _hash(frame: pd.DataFrame, question: Question) -> str:
-    named = frame[[column for _, column in question.columns()]]
+    named = frame[list(dict.fromkeys(column for _, column in question.columns()))]
     found = hashlib.sha256(",".join(named.columns).encode())
     for name in named.columns:
         values = named[name]

@@ -7,21 +7,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analysis.allocated import allocated, scheme_of
 from analysis.compare import WEIGHTS, Comparison, MethodResult, residual_site_means
 from analysis.errors import BadData
-from analysis.labels import coded, numbers
+from analysis.labels import numbers
 from analysis.missing.tipping import Tipping, shares_of, tipping
 from analysis.moderation import ByBaseline, ByGroup, by_baseline, by_group
 from analysis.multiplicity import hochberg, holm
 from analysis.question import Question
-from analysis.refusals import one_value_a_site
 from analysis.report.document import Adjustment, Moderation, PlannedOutcome, StatisticalAnalysisPlan
 from analysis.report.tags import Lock, Tag, tag_of_moderation, tag_together
-from analysis.resampling.allocations import scheme
 from analysis.resampling.westfall_young import WestfallYoung, westfall_young
-from analysis.results import Codes, Floats, NotEstimable
+from analysis.results import Floats, NotEstimable
 from analysis.threads import one_thread
-from analysis.trial_data import read, treated_label
+from analysis.trial_data import read
 
 # Numbers with more values than this are moderators as they are, in points; fewer are groups.
 _GROUPS = 10
@@ -127,23 +126,25 @@ def _over_allocations(
     if plan.design != "randomised":
         return NotEstimable("sites were not randomised, so there are no allocations to judge over; choose holm")
     try:
-        labels, site_arm, stratum = _allocation(plan.question(family[0], ("cr2",)), frame)
+        asked = plan.question(family[0], ("cr2",))
+        record = allocated(frame, asked)
+        reference = scheme_of(record, asked)
     except BadData as error:
         return NotEstimable(str(error))
-    means = np.full((len(labels), len(family)), np.nan)
+    means = np.full((len(record.labels), len(family)), np.nan)
     for k, one in enumerate(family):
         question = plan.question(one, ("cr2",))
         try:
             data = read(frame, question)
         except BadData:
             continue  # the outcome's own entry says why; it counts in the family without a p
-        means[[labels.index(name) for name in data.site_labels], k] = residual_site_means(data, question)
+        means[record.places(data.site_labels), k] = residual_site_means(data, question)
     with one_thread():
-        found = westfall_young(scheme(site_arm, stratum), site_arm, means, rng=np.random.default_rng(plan.seed))
+        found = westfall_young(reference, record.arm, means, rng=np.random.default_rng(plan.seed))
     if not isinstance(found, WestfallYoung):
         return found
     warnings = list(found.warnings)
-    if stratum is None:
+    if plan.allocation == "complete" and record.stratum is None:
         warnings.append("complete randomisation assumed, as neither strata nor pairs were named")
     return Adjusted(
         tag,
@@ -153,24 +154,6 @@ def _over_allocations(
         tuple(warnings),
         note,
     )
-
-
-def _allocation(question: Question, frame: pd.DataFrame) -> tuple[list[str], Floats, Codes | None]:
-    """Every site allocated, answered or not: labels, arm (1 treatment) and stratum or pair."""
-    site, labels = coded(frame[question.site])
-    arm, arm_labels = coded(frame[question.arm])
-    places = np.arange(len(frame))
-    site_arm = one_value_a_site(site, arm, labels, column=question.arm, kind="arm", places=places)
-    treated = arm_labels.index(treated_label(arm_labels, question.treatment, question.arm)[0])
-    known = np.flatnonzero(site_arm >= 0)
-    stratum: Codes | None = None
-    if grouping := question.strata or question.pairs:
-        stratum = one_value_a_site(
-            site, coded(frame[grouping])[0], labels, column=grouping, kind="stratum", places=places
-        )
-        known = np.flatnonzero((site_arm >= 0) & (stratum >= 0))
-        stratum = stratum[known]
-    return [labels[k] for k in known], (site_arm[known] == treated).astype(np.float64), stratum
 
 
 def moderated(

@@ -16,19 +16,21 @@ import numpy as np
 
 from analysis.errors import BadData
 from analysis.primary import SITES_TO_JUDGE, choose_primary, is_uneven
-from analysis.question import DESIGNS, METHODS, Design, Question
+from analysis.question import ALLOCATIONS, DESIGNS, METHODS, RECORDED, Allocation, Design, Question
 from analysis.reader import Reader
 from analysis.resampling.allocations import complete, matched_pairs
 
 Family = Literal["primary", "secondary", "harm"]
 Adjustment = Literal["holm", "hochberg", "westfall_young", "none"]
-AllocationKind = Literal["complete", "stratified", "pairs"]
 BY_SITES = "by_sites"
 
 
 @dataclass(frozen=True)
 class Columns:
-    """Which column of the table is what; names, or None where there is none."""
+    """Which column of the table is what; names, or None where there is none.
+
+    balance, order : what a constrained or minimised allocation used, as in `analysis.question.Question`.
+    """
 
     arm: str
     site: str
@@ -39,6 +41,8 @@ class Columns:
     treatment: str | None
     strata: str | None
     pairs: str | None
+    balance: tuple[str, ...] = ()
+    order: str | None = None
 
 
 @dataclass(frozen=True)
@@ -76,14 +80,14 @@ class StatisticalAnalysisPlan:
 
     estimand : who, what weight, what happens to those who leave, in a sentence.    planned_sites : with follow-up, of
     each arm (treatment, control).    alpha : two-sided.    adjust : for the secondary family.    tipping : whether the
-    missing answers of the primary outcome are stress-tested.
+    missing answers of the primary outcome are stress-tested.    best, coin : of a constrained, a minimised allocation.
     """
 
     title: str
     estimand: str
     design: Design
     planned_sites: tuple[int, int]
-    allocation: AllocationKind
+    allocation: Allocation
     alpha: float
     level: float
     seed: int
@@ -92,6 +96,8 @@ class StatisticalAnalysisPlan:
     columns: Columns
     outcomes: tuple[PlannedOutcome, ...]
     moderations: tuple[Moderation, ...]
+    best: float = 0.1
+    coin: float = 0.8
 
     @property
     def sites(self) -> int:
@@ -110,6 +116,12 @@ class StatisticalAnalysisPlan:
     def to_dict(self) -> dict[str, Any]:
         """Plain values that `plan_from_dict` reads back to an equal plan."""
         values: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        # What most allocations have no use for is left out, so that a plan written without it keeps its hash.
+        for table, key, usual in (
+            (values["columns"], "balance", []), (values["columns"], "order", None), (values, "best", 0.1), (values, "coin", 0.8),
+        ):  # fmt: skip
+            if table[key] == usual:
+                del table[key]
         return values
 
     def method_of(self, outcome: PlannedOutcome) -> str | None:
@@ -128,6 +140,8 @@ class StatisticalAnalysisPlan:
             outcome=outcome.column, arm=of.arm, site=of.site, review=of.review, participant=of.participant,
             baseline=None if of.wave else outcome.baseline, wave=of.wave, wave_order=of.wave_order,
             treatment=of.treatment, covariates=outcome.covariates, strata=of.strata, pairs=of.pairs,
+            allocation=self.allocation if self.allocation in RECORDED else None, balance=of.balance, order=of.order,
+            best=self.best, coin=self.coin,
             design=self.design, planned_arms=self.planned_sites, methods=methods, level=self.level, seed=self.seed,
         )  # fmt: skip
 
@@ -155,7 +169,7 @@ def plan_from_dict(values: Mapping[str, Any]) -> StatisticalAnalysisPlan:
         estimand=top.text("estimand"),
         design=top.choice("design", DESIGNS),  # type: ignore[arg-type]  # the choices are the literal's
         planned_sites=top.pair("planned_sites"),
-        allocation=top.choice("allocation", get_args(AllocationKind), "complete"),  # type: ignore[arg-type]
+        allocation=top.choice("allocation", ALLOCATIONS, "complete"),  # type: ignore[arg-type]
         alpha=top.number("alpha", 0.05),
         level=top.number("level", 0.95),
         seed=top.whole("seed", 0, 1),
@@ -164,6 +178,8 @@ def plan_from_dict(values: Mapping[str, Any]) -> StatisticalAnalysisPlan:
         columns=_columns(top.table("columns")),
         outcomes=tuple(_outcome(one) for one in top.tables("outcomes", needed=True)),
         moderations=tuple(_moderation(one) for one in top.tables("moderations")),
+        best=top.number("best", 0.1),
+        coin=top.number("coin", 0.8),
     )
     top.finish()
     _consistent(plan)
@@ -181,6 +197,8 @@ def _columns(given: Reader) -> Columns:
         treatment=given.optional("treatment"),
         strata=given.optional("strata"),
         pairs=given.optional("pairs"),
+        balance=given.texts("balance"),
+        order=given.optional("order"),
     )
     given.finish()
     return found
@@ -242,7 +260,7 @@ def attainable_p(plan: StatisticalAnalysisPlan) -> float:
     """The smallest two-sided p that a randomisation test of this plan could ever give.
 
     Of complete randomisation with the planned numbers, or of matched pairs; strata are taken as one, which gives
-    the most allocations there could be.
+    the most allocations there could be, and so are the constraints of a constrained or minimised one.
     """
     treated, control = plan.planned_sites
     if plan.allocation == "pairs":
