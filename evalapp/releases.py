@@ -50,7 +50,7 @@ FORM = 2
 # Reviews a site and people a review who answer, taken where the trial's own are not known yet.
 TYPICAL = (4.0, 6.0)
 # Taken for granted before the answers are seen: the ICCs, as `analysis.design.power` has them, and people's SD in points.
-SUPPOSED = {"icc_site": 0.035, "icc_review": 0.135}
+SUPPOSED_ICC = (0.035, 0.135)
 SUPPOSED_SD = 20.0
 
 
@@ -548,7 +548,7 @@ def _smallest(sites: tuple[int, int], reviews: float, people: float, alpha: floa
         return None
     # Rounded counts can leave less than one review a site, or person a review, on average.
     reviews, people = max(reviews, 1.0), max(people, 1.0)
-    design = TrialDesign(sum(sites), reviews, people, **SUPPOSED, treated=sites[0], baseline_r=0.5 if start else 0.0)
+    design = TrialDesign(sum(sites), reviews, people, *SUPPOSED_ICC, treated=sites[0], baseline_r=0.5 if start else 0.0)
     return round(smallest_effect(design, alpha=alpha), 2)
 
 

@@ -1,32 +1,27 @@
 """What a plan asks beside each outcome's results: the family's adjusted p-values, for whom, and what if the missing differ."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from analysis.allocated import allocated, scheme_of
-from analysis.compare import WEIGHTS, Comparison, MethodResult, residual_site_means
+from analysis.compare import Comparison, MethodResult, residual_site_means
 from analysis.errors import BadData
-from analysis.labels import numbers
-from analysis.missing.tipping import Tipping, shares_of, tipping
-from analysis.moderation import ByBaseline, ByGroup, by_baseline, by_group
+from analysis.missing.tipping import Tipping
+from analysis.moderation import ByBaseline, ByGroup
+from analysis.moderation import moderation as moderation_by
 from analysis.multiplicity import hochberg, holm
-from analysis.question import Question
+from analysis.question import METHODS
 from analysis.report.document import Adjustment, Moderation, PlannedOutcome, StatisticalAnalysisPlan
 from analysis.report.tags import Lock, Tag, tag_of_moderation, tag_together
 from analysis.resampling.westfall_young import WestfallYoung, westfall_young
 from analysis.results import Floats, NotEstimable
+from analysis.sensitivity import NO_DECISION, tipping_points
 from analysis.threads import one_thread
 from analysis.trial_data import read
-
-# Numbers with more values than this are moderators as they are, in points; fewer are groups.
-_GROUPS = 10
-# δ of the grid, as multiples of the smallest worthwhile difference; without one, of 0.4 SD of the outcome.
-_STEPS = (-2.0, -1.0, 0.0, 1.0, 2.0)
-_STEP_IN_SD = 0.4
 
 
 @dataclass(frozen=True)
@@ -165,26 +160,10 @@ def moderated(
     question = plan.question(outcome, ("lmm_kenward_roger",))
     result: ByGroup | ByBaseline | NotEstimable
     try:
-        result = _by(frame, question, moderation.by)
+        result = moderation_by(frame, question, moderation.by)
     except BadData as error:
         result = NotEstimable(str(error))
     return Moderated(tag, moderation.outcome, moderation.by, result, note)
-
-
-def _by(frame: pd.DataFrame, question: Question, by: str) -> ByGroup | ByBaseline | NotEstimable:
-    if by == question.baseline or (question.wave and by == question.outcome):
-        return by_baseline(frame, question)
-    if by not in frame.columns:
-        return NotEstimable(f'there is no column "{by}" in the table')
-    values = frame[by]
-    number = pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
-    if not number or values.nunique() <= _GROUPS:
-        return by_group(frame, question, by)
-    if question.wave:
-        return NotEstimable("long data: a number other than the first wave cannot be a moderator here")
-    others = (*question.covariates, question.baseline) if question.baseline else question.covariates
-    covariates = tuple(name for name in others if name != by)
-    return by_baseline(frame, replace(question, baseline=by, covariates=covariates))
 
 
 def tipped(
@@ -199,29 +178,10 @@ def tipped(
     primary = plan.primary
     method = plan.method_of(primary)
     tag, note = tag_together(plan, lock, "tipping", [primary])
-    people, sites = _tipping(plan, frame, _decided(plan, primary, comparisons), method)
+    decided = _decided(plan, primary, comparisons)
+    asked = plan.question(primary, (method or METHODS[0],))
+    people, sites = tipping_points(frame, asked, method, decided, primary.smallest_worthwhile)
     return Tipped(tag, primary.code, method, people, sites, note)
-
-
-def _tipping(
-    plan: StatisticalAnalysisPlan, frame: pd.DataFrame, result: MethodResult, method: str | None
-) -> tuple[Tipping | NotEstimable, Tipping | NotEstimable]:
-    if isinstance(result, NotEstimable) or method is None:
-        reason = NotEstimable(result.reason if isinstance(result, NotEstimable) else "no method decides")
-        return reason, reason
-    if method == "win_probability":
-        reason = NotEstimable("a win probability is not in points, so no shift in points can be added to it")
-        return reason, reason
-    question = plan.question(plan.primary, (method,))
-    shares = shares_of(frame, question, "site" if WEIGHTS[method] == "every site the same" else "person")
-    step = plan.primary.smallest_worthwhile
-    if step is None:
-        step = _STEP_IN_SD * float(np.nanstd(numbers(frame[question.outcome], question.outcome), ddof=1))
-    deltas = [step * one for one in _STEPS]
-    return (
-        tipping(result.estimate, result.ci, shares.people, deltas),
-        tipping(result.estimate, result.ci, shares.sites, deltas),
-    )
 
 
 def _decided(
@@ -230,9 +190,7 @@ def _decided(
     found, method = comparisons[outcome.code], plan.method_of(outcome)
     if isinstance(found, NotEstimable):
         return found
-    return (
-        NotEstimable("no method decides: so few sites are only described") if method is None else found.methods[method]
-    )
+    return NotEstimable(NO_DECISION) if method is None else found.methods[method]
 
 
 def _p(result: MethodResult) -> float | None:
