@@ -25,6 +25,7 @@ from analysis.nonrandomised.weighted_did import WeightedComparison, weighted_did
 from analysis.nonrandomised.weights import WEIGHTINGS, BalanceTable, Weighting, balance_table
 from analysis.primary import SITES_TO_JUDGE
 from analysis.question import Question
+from analysis.recruitment import Recruited, recruited
 from analysis.results import Effect, Floats, NotEstimable
 from analysis.trial_data import read
 from analysis.views import MOST_ROWS
@@ -44,6 +45,7 @@ class Asked:
     site_covariates : numbers to balance where sites were not randomised, averaged over a site's people.
     imputations : filled tables to make, 0 for none.   auxiliary : complete columns that help to fill.
     worthwhile : smallest worthwhile difference, in outcome units.   higher_is_better : for what is a benefit.
+    consented, allocated : columns with the dates of each person's consent and of their site's allocation; both or neither.
     """
 
     moderators: tuple[str, ...] = ()
@@ -53,6 +55,8 @@ class Asked:
     auxiliary: tuple[str, ...] = ()
     worthwhile: float | None = None
     higher_is_better: bool = True
+    consented: str | None = None
+    allocated: str | None = None
 
     def __post_init__(self) -> None:
         if self.imputations < 0 or self.imputations == 1:
@@ -61,6 +65,8 @@ class Asked:
             )
         if self.worthwhile is not None and not 0.0 < self.worthwhile < float("inf"):
             raise BadData(f"the smallest worthwhile difference is {self.worthwhile:g}; give a number above 0")
+        if (self.consented is None) != (self.allocated is None):
+            raise BadData("one of consented and allocated is given; name the column of consent and that of allocation")
 
     def columns(self) -> list[tuple[str, str]]:
         """Every (role, column) that is named here."""
@@ -69,6 +75,7 @@ class Asked:
             *(("role", name) for name in (self.role,) if name),
             *(("site covariate", name) for name in self.site_covariates),
             *(("auxiliary column", name) for name in self.auxiliary),
+            *(("date", name) for name in (self.consented, self.allocated) if name),
         ]
 
 
@@ -127,6 +134,7 @@ class Sensitivity:
     """small_enough : None without a smallest worthwhile difference.   moderation : by moderator.
 
     bayesian : where there are 4 or 5 sites, None with more.   not_randomised : None where sites were randomised.
+    recruited : None where no dates were named.
     """
 
     small_enough: SmallEnough | NotEstimable | None
@@ -134,6 +142,7 @@ class Sensitivity:
     missing: Missing
     bayesian: Bayesian | NotEstimable | None
     not_randomised: NotRandomised | None
+    recruited: Recruited | None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON, at full precision; never NaN or Infinity."""
@@ -143,6 +152,7 @@ class Sensitivity:
             "missing": self.missing.to_dict(),
             "bayesian": None if self.bayesian is None else self.bayesian.to_dict(),
             "not_randomised": None if self.not_randomised is None else self.not_randomised.to_dict(),
+            "recruited": None if self.recruited is None else self.recruited.to_dict(),
         }
 
 
@@ -176,6 +186,9 @@ def sensitivity(frame: pd.DataFrame, question: Question, result: Comparison, ask
         missing=_missing(frame, question, result, asked),
         bayesian=_bayesian(frame, question, result, asked),
         not_randomised=_not_randomised(frame, question, result, asked),
+        recruited=recruited(frame, question, asked.consented, asked.allocated)
+        if asked.consented and asked.allocated
+        else None,
     )
 
 

@@ -45,6 +45,7 @@ FURTHER = {
     "missing",
     "bayesian",
     "not_randomised",
+    "recruited",
 }
 EFFECT = {"estimate", "se", "df", "statistic", "p", "ci", "warnings"}
 

@@ -11,6 +11,7 @@ from analysis.moderation import ByBaseline, ByGroup
 from analysis.nonrandomised.evalue import EValue
 from analysis.nonrandomised.weighted_did import WeightedComparison
 from analysis.nonrandomised.weights import BalanceTable
+from analysis.recruitment import Recruited
 from analysis.results import Effect, NotEstimable
 from analysis.sensitivity import Missing, NotRandomised, Sensitivity, SmallEnough
 from evalapp.exchange.text import cut, equals, header, interval, number, p_value, percent, row, wrapped
@@ -29,12 +30,23 @@ _SHOWN = 8
 def beside_it(found: Sensitivity, result: Comparison) -> list[list[str]]:
     """A section for each question that was asked or that the data raise; none where there is nothing to say."""
     return [
+        list(_recruited(found.recruited)),
         list(_small_enough(found.small_enough)),
         list(_bayesian(found.bayesian, result)),
         list(_not_randomised(found.not_randomised, result.level)),
         *(list(_moderated(by, one)) for by, one in found.moderation.items()),
         list(_missing(found.missing, result)),
     ]
+
+
+def _recruited(found: Recruited | None) -> Iterable[str]:
+    if found is None:
+        return
+    yield f"  {'consent and allocation':26}{'treatment':>11}{'control':>11}"
+    for title, (treated, control) in (("before", found.before), ("after", found.after), ("not known", found.unknown)):
+        yield f"    {title:24}{treated:>11}{control:>11}"
+    if found.warning is not None:
+        yield from wrapped(found.warning, "  – ")
 
 
 def _small_enough(found: SmallEnough | NotEstimable | None) -> Iterable[str]:

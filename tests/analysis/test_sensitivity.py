@@ -194,4 +194,4 @@ def test_on_the_reference_cases_everything_is_a_number_or_a_reason(case: str) ->
     frame, on = table(case), question(planned_sites=PLANNED[case])
     got = sensitivity(frame, on, compare(frame, on), Asked(("baseline",), worthwhile=0.2, imputations=2)).to_dict()
     json.dumps(got, allow_nan=False)
-    assert set(got) == {"small_enough", "moderation", "missing", "bayesian", "not_randomised"}
+    assert set(got) == {"small_enough", "moderation", "missing", "bayesian", "not_randomised", "recruited"}
