@@ -76,7 +76,7 @@ def _days(frame: pd.DataFrame, column: str) -> Floats:
     """A column of dates, or of numbers, as days; NaN where it is blank."""
     values = frame[column]
     if pd.api.types.is_numeric_dtype(values):
-        return values.to_numpy(dtype=np.float64, na_value=np.nan)
+        return np.asarray(values.to_numpy(dtype=np.float64, na_value=np.nan))
     text = values.map(lambda cell: None if pd.isna(cell) or not str(cell).strip() else str(cell).strip())
     dates = pd.to_datetime(text, errors="coerce", format="ISO8601", utc=True)
     wrong = text.notna().to_numpy() & dates.isna().to_numpy()
@@ -85,4 +85,4 @@ def _days(frame: pd.DataFrame, column: str) -> Floats:
             f'column "{column}" holds "{text[wrong].iloc[0]}" in {rows(wrong)}, which is no date; write dates as 2026-03-31'
         )
     start = pd.Timestamp("1970-01-01", tz="UTC")
-    return np.floor((dates - start).dt.total_seconds().to_numpy(dtype=np.float64) / DAY)
+    return np.asarray(np.floor((dates - start).dt.total_seconds().to_numpy(dtype=np.float64) / DAY))

@@ -15,6 +15,7 @@ from analysis.compare import WEIGHTS, Comparison, MethodResult
 from analysis.equivalence import Equivalence, NonInferiority, equivalence, noninferiority
 from analysis.errors import BadData
 from analysis.labels import numbers
+from analysis.mediation import Mediation, mediate
 from analysis.missing.imputation import Pooled, multiply_imputed
 from analysis.missing.patterns import MissingPatterns, missing_patterns
 from analysis.missing.tipping import Tipping, shares_of, tipping
@@ -23,16 +24,20 @@ from analysis.moderation import ByBaseline, ByGroup, moderation
 from analysis.nonrandomised.evalue import EValue, e_value
 from analysis.nonrandomised.weighted_did import WeightedComparison, weighted_did
 from analysis.nonrandomised.weights import WEIGHTINGS, BalanceTable, Weighting, balance_table
+from analysis.ordinal.clmm import Clmm, clmm
+from analysis.ordinal.proportional_odds import ProportionalOdds, proportional_odds
 from analysis.primary import SITES_TO_JUDGE
 from analysis.question import Question
 from analysis.recruitment import Recruited, recruited
 from analysis.results import Effect, Floats, NotEstimable
 from analysis.trial_data import read
-from analysis.views import MOST_ROWS
+from analysis.views import MOST_REFITTED, MOST_ROWS
 
 # δ of the grid, as multiples of the smallest worthwhile difference; without one, of 0.4 SD of the outcome.
 _STEPS = (-2.0, -1.0, 0.0, 1.0, 2.0)
 _STEP_IN_SD = 0.4
+# Values of an outcome that is ordered, and not yes or no nor a score.
+FEWEST_CATEGORIES, MOST_CATEGORIES = 3, 10
 NOT_ASKED = "not asked for; say how many filled tables to make, 20 or more"
 NO_DECISION = "no method decides: so few sites are only described"
 TOO_MANY = f"left out with more than {MOST_ROWS:,} rows, where it would take longer than the comparison"
@@ -45,6 +50,8 @@ class Asked:
     site_covariates : numbers to balance where sites were not randomised, averaged over a site's people.
     imputations : filled tables to make, 0 for none.   auxiliary : complete columns that help to fill.
     worthwhile : smallest worthwhile difference, in outcome units.   higher_is_better : for what is a benefit.
+    mediator : a column of numbers through which the difference may go.   within_clusters : of an ordered outcome also the
+    odds ratio within sites and reviews, by the cumulative-link mixed model, which takes seconds.
     consented, allocated : columns with the dates of each person's consent and of their site's allocation; both or neither.
     """
 
@@ -55,6 +62,8 @@ class Asked:
     auxiliary: tuple[str, ...] = ()
     worthwhile: float | None = None
     higher_is_better: bool = True
+    mediator: str | None = None
+    within_clusters: bool = False
     consented: str | None = None
     allocated: str | None = None
 
@@ -75,6 +84,7 @@ class Asked:
             *(("role", name) for name in (self.role,) if name),
             *(("site covariate", name) for name in self.site_covariates),
             *(("auxiliary column", name) for name in self.auxiliary),
+            *(("mediator", name) for name in (self.mediator,) if name),
             *(("date", name) for name in (self.consented, self.allocated) if name),
         ]
 
@@ -130,11 +140,29 @@ class SmallEnough:
 
 
 @dataclass(frozen=True)
+class OddsRatios:
+    """Of a higher category.   average : over sites, proportional odds with the jackknife of sites.
+
+    within : of people of the same site and review; None where it was not asked for.
+    """
+
+    average: ProportionalOdds | NotEstimable
+    within: Clmm | NotEstimable | None
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "average": self.average.to_dict(),
+            "within": None if self.within is None else self.within.to_dict(),
+        }
+
+
+@dataclass(frozen=True)
 class Sensitivity:
     """small_enough : None without a smallest worthwhile difference.   moderation : by moderator.
 
     bayesian : where there are 4 or 5 sites, None with more.   not_randomised : None where sites were randomised.
-    recruited : None where no dates were named.
+    recruited : None where no dates were named.   odds : of an outcome of 3 to 10 values, else None.
+    mediation : exploratory; None without a mediator.
     """
 
     small_enough: SmallEnough | NotEstimable | None
@@ -143,6 +171,8 @@ class Sensitivity:
     bayesian: Bayesian | NotEstimable | None
     not_randomised: NotRandomised | None
     recruited: Recruited | None
+    odds: OddsRatios | None = None
+    mediation: Mediation | NotEstimable | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON, at full precision; never NaN or Infinity."""
@@ -153,6 +183,8 @@ class Sensitivity:
             "bayesian": None if self.bayesian is None else self.bayesian.to_dict(),
             "not_randomised": None if self.not_randomised is None else self.not_randomised.to_dict(),
             "recruited": None if self.recruited is None else self.recruited.to_dict(),
+            "odds": None if self.odds is None else self.odds.to_dict(),
+            "mediation": None if self.mediation is None else self.mediation.to_dict(),
         }
 
 
@@ -189,6 +221,8 @@ def sensitivity(frame: pd.DataFrame, question: Question, result: Comparison, ask
         recruited=recruited(frame, question, asked.consented, asked.allocated)
         if asked.consented and asked.allocated
         else None,
+        odds=_odds(frame, question, within=asked.within_clusters),
+        mediation=mediate(frame, question, asked.mediator) if asked.mediator else None,
     )
 
 
@@ -271,6 +305,24 @@ def _bayesian(
     if not 4 <= _sites(question, result) < SITES_TO_JUDGE:
         return None
     return bayesian(frame, question, smallest_worthwhile=asked.worthwhile, higher_is_better=asked.higher_is_better)
+
+
+def _odds(frame: pd.DataFrame, question: Question, *, within: bool) -> OddsRatios | None:
+    values = frame[question.outcome].nunique()
+    if not FEWEST_CATEGORIES <= values <= MOST_CATEGORIES:
+        return None
+    data = read(frame, question)
+    if len(data.outcome) * len(data.site_arm) > MOST_REFITTED:
+        reason = NotEstimable(
+            f"left out with more than {MOST_REFITTED:,} people × sites, as each site is left out once"
+        )
+        return OddsRatios(reason, reason if within else None)
+    return OddsRatios(
+        proportional_odds(data.outcome, data.arm, data.site, data.adjustments, level=question.level),
+        clmm(data.outcome, data.arm, data.site, data.review, data.adjustments, level=question.level)
+        if within
+        else None,
+    )
 
 
 def _not_randomised(frame: pd.DataFrame, question: Question, result: Comparison, asked: Asked) -> NotRandomised | None:

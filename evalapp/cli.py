@@ -118,6 +118,10 @@ def _two_whole(_: click.Context, __: click.Parameter, value: str | None) -> tupl
     "--moderator", "moderators", multiple=True, metavar="COL",
     help="Whether the difference depends on it: groups such as role, the baseline, another number; repeatable.",
 )  # fmt: skip
+@click.option("--mediator", metavar="COL", help="Number through which the difference may go: exploratory.")
+@click.option(
+    "--within-clusters", is_flag=True, help="Of ordered answers also the odds ratio within sites and reviews (seconds).",
+)  # fmt: skip
 @click.option("--consented", metavar="COL", help="Date of each person's consent, to be set beside --allocated.")
 @click.option("--allocated", metavar="COL", help="Date on which the person's site was allocated.")
 @click.option("--role", metavar="COL", help="Role of each person, by which to count who is missing.")

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
@@ -162,3 +163,16 @@ def test_long_data_have_their_gaps_by_wave() -> None:
     )
     assert "What is missing" in said
     assert "multiple imputation: not asked for" in said
+
+
+def test_ordered_answers_have_their_odds_ratio_beside_the_win_probability() -> None:
+    said = text(REFERENCES / "tvsfp.csv", *ADJUSTED, "--design", "randomised", "--planned-sites", "28")
+    assert "Odds ratio of a higher category, proportional odds, sites left out in turn 1.9755" in said
+
+
+def test_a_mediator_stands_under_its_own_head(tmp_path: Path) -> None:
+    path = tmp_path / "mediated.csv"
+    people(12, gaps=False).assign(trust=lambda f: f.outcome + np.sin(7.0 * f.participant)).to_csv(path, index=False)
+    said = text(path, *ADJUSTED, "--planned-sites", "12", "--mediator", "trust", "--methods", "cr2")
+    assert "How much of the difference goes with the mediator? Exploratory" in said
+    assert "through the mediator, between sites" in said

@@ -46,6 +46,8 @@ FURTHER = {
     "bayesian",
     "not_randomised",
     "recruited",
+    "odds",
+    "mediation",
 }
 EFFECT = {"estimate", "se", "df", "statistic", "p", "ci", "warnings"}
 

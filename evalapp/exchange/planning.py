@@ -106,7 +106,8 @@ def planned(
     control = _shares(answers, "answers") if answers else ()
     effect, theta = delta, None
     if risks:
-        effect = risk_difference(*_shares(risks, "risks", 2), design.in_treatment / design.sites)
+        treated, control_share = _shares(risks, "risks", 2)
+        effect = risk_difference(treated, control_share, design.in_treatment / design.sites)
     if odds_ratio is not None:
         theta, effect = win_probability(proportional_odds(control, odds_ratio), control)
     mdes = smallest_effect(design, goal, alpha)

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from analysis.bayes.nested import Bayesian, Posterior
 from analysis.compare import Comparison
+from analysis.mediation import Mediation
 from analysis.missing.imputation import Pooled
 from analysis.missing.patterns import Group, MissingPatterns
 from analysis.missing.tipping import Direction, Tipping
@@ -11,9 +12,11 @@ from analysis.moderation import ByBaseline, ByGroup
 from analysis.nonrandomised.evalue import EValue
 from analysis.nonrandomised.weighted_did import WeightedComparison
 from analysis.nonrandomised.weights import BalanceTable
+from analysis.ordinal.clmm import Clmm
+from analysis.ordinal.proportional_odds import ProportionalOdds
 from analysis.recruitment import Recruited
 from analysis.results import Effect, NotEstimable
-from analysis.sensitivity import Missing, NotRandomised, Sensitivity, SmallEnough
+from analysis.sensitivity import Missing, NotRandomised, OddsRatios, Sensitivity, SmallEnough
 from evalapp.exchange.text import cut, equals, header, interval, number, p_value, percent, row, wrapped
 
 WHO: dict[Direction, str] = {
@@ -31,10 +34,12 @@ def beside_it(found: Sensitivity, result: Comparison) -> list[list[str]]:
     """A section for each question that was asked or that the data raise; none where there is nothing to say."""
     return [
         list(_recruited(found.recruited)),
+        list(_odds(found.odds, result.level)),
         list(_small_enough(found.small_enough)),
         list(_bayesian(found.bayesian, result)),
         list(_not_randomised(found.not_randomised, result.level)),
         *(list(_moderated(by, one)) for by, one in found.moderation.items()),
+        list(_mediation(found.mediation, result.level)),
         list(_missing(found.missing, result)),
     ]
 
@@ -47,6 +52,53 @@ def _recruited(found: Recruited | None) -> Iterable[str]:
         yield f"    {title:24}{treated:>11}{control:>11}"
     if found.warning is not None:
         yield from wrapped(found.warning, "  – ")
+
+
+def _odds(found: OddsRatios | None, level: float) -> Iterable[str]:
+    if found is None:
+        return
+    yield from _odds_ratio(
+        "Odds ratio of a higher category, proportional odds, sites left out in turn", found.average, level
+    )
+    if found.within is not None:
+        yield from _odds_ratio("  the same within a site and review, cumulative-link mixed model", found.within, level)
+
+
+def _odds_ratio(title: str, found: ProportionalOdds | Clmm | NotEstimable, level: float) -> Iterable[str]:
+    if isinstance(found, NotEstimable):
+        yield from wrapped(f"{title}: not estimable: {found.reason}")
+        return
+    yield title
+    effect = found.effect
+    yield (
+        f"    {number(found.odds_ratio)}, {percent(level)} interval {interval(found.odds_ratio_ci)}, t({effect.df:.4g}) = "
+        f"{effect.statistic:.3f}, p {equals(effect.p)}"
+    )
+    for note in effect.warnings:
+        yield from wrapped(note, "    – ")
+
+
+def _mediation(found: Mediation | NotEstimable | None, level: float) -> Iterable[str]:
+    if found is None:
+        return
+    yield "How much of the difference goes with the mediator?  Exploratory"
+    if isinstance(found, NotEstimable):
+        yield from wrapped(f"not estimable: {found.reason}", "    ")
+        return
+    yield f"    {'':37}{'estimate':>10}{'p':>10}  interval"
+    for title, effect in (
+        ("arm on the mediator", found.on_mediator),
+        ("mediator on the outcome, between sites", found.between),
+        ("mediator on the outcome, within sites", found.within),
+        ("arm, the mediator held equal", found.direct),
+    ):
+        yield from _effect(title, effect, p=True)
+    yield (
+        f"    {'through the mediator, between sites':38}{number(found.indirect):>9}{'':>10}  {interval(found.ci)} "
+        f"({percent(level)}, {found.draws:,} draws)"
+    )
+    for note in found.warnings:
+        yield from wrapped(note, "  – ")
 
 
 def _small_enough(found: SmallEnough | NotEstimable | None) -> Iterable[str]:
@@ -142,6 +194,8 @@ def _strength(found: EValue | NotEstimable) -> Iterable[str]:
 
 def _moderated(by: str, found: ByGroup | ByBaseline | NotEstimable) -> Iterable[str]:
     yield f"Does the difference depend on {by}?  Exploratory, unless a plan named it"
+    if not isinstance(found, NotEstimable):
+        yield f"    {'':37}{'difference':>10}{'p':>10}  interval"
     yield from moderation_lines(by, found)
     for one in () if isinstance(found, NotEstimable) else found.warnings:
         yield from wrapped(one, "  – ")
@@ -157,7 +211,7 @@ def moderation_lines(by: str, found: ByGroup | ByBaseline | NotEstimable) -> Ite
         for group, effect in found.differences.items():
             yield from _effect(f"{group} less {found.reference}", effect, p=True)
         if not isinstance(found.together, NotEstimable) and len(found.differences) > 1:
-            yield f"    {'all alike, together':36}{'':>11}{p_value(found.together.p):>10}"
+            yield f"    {'all alike, together':38}{'':>9}{p_value(found.together.p):>10}"
     else:
         for value, effect in found.at:
             yield from _effect(f"at {by} {number(value)}", effect, p=False)
@@ -169,7 +223,7 @@ def _effect(title: str, effect: Effect | NotEstimable, *, p: bool) -> Iterable[s
     if isinstance(effect, NotEstimable):
         return wrapped(f"{title}: not estimable: {effect.reason}", "    ")
     shown = p_value(effect.p) if p else ""
-    return [f"    {title:36}{number(effect.estimate):>11}{shown:>10}  {interval(effect.ci)}"]
+    return [f"    {title:38}{number(effect.estimate):>9}{shown:>10}  {interval(effect.ci)}"]
 
 
 def _missing(found: Missing, result: Comparison) -> Iterable[str]:

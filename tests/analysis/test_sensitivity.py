@@ -11,6 +11,7 @@ from analysis.bayes.nested import Bayesian, bayesian
 from analysis.compare import compare
 from analysis.equivalence import equivalence
 from analysis.errors import BadData
+from analysis.mediation import mediate
 from analysis.missing.imputation import Pooled, multiply_imputed
 from analysis.missing.patterns import MissingPatterns
 from analysis.missing.tipping import Tipping, shares_of, tipping
@@ -18,8 +19,11 @@ from analysis.moderation import ByBaseline, ByGroup, by_baseline, by_group
 from analysis.nonrandomised.evalue import EValue, e_value
 from analysis.nonrandomised.weighted_did import WeightedComparison, weighted_did
 from analysis.nonrandomised.weights import BalanceTable
+from analysis.ordinal.clmm import Clmm
+from analysis.ordinal.proportional_odds import proportional_odds
 from analysis.results import Effect, NotEstimable
 from analysis.sensitivity import NO_DECISION, NOT_ASKED, Asked, Sensitivity, SmallEnough, sensitivity
+from analysis.trial_data import read
 from tests.analysis.cases import PLANNED, question, table, trial
 
 
@@ -194,4 +198,37 @@ def test_on_the_reference_cases_everything_is_a_number_or_a_reason(case: str) ->
     frame, on = table(case), question(planned_sites=PLANNED[case])
     got = sensitivity(frame, on, compare(frame, on), Asked(("baseline",), worthwhile=0.2, imputations=2)).to_dict()
     json.dumps(got, allow_nan=False)
-    assert set(got) == {"small_enough", "moderation", "missing", "bayesian", "not_randomised", "recruited"}
+    assert set(got) == {
+        "small_enough",
+        "moderation",
+        "missing",
+        "bayesian",
+        "not_randomised",
+        "recruited",
+        "odds",
+        "mediation",
+    }
+
+
+def test_an_ordered_outcome_has_odds_ratios_and_a_score_has_none() -> None:
+    frame, on = table("tvsfp"), question(planned_sites=28, methods=("cr2",))
+    data = read(frame, on)
+    got = sensitivity(frame, on, compare(frame, on)).odds
+    assert got is not None
+    wanted = proportional_odds(data.outcome, data.arm, data.site, data.adjustments)
+    assert got.average == wanted
+    assert got.within is None
+    assert beside(people()).odds is None
+    few = people(8).assign(outcome=lambda f: f.outcome.round().clip(-1, 1))
+    both = beside(few, Asked(within_clusters=True)).odds
+    assert both is not None
+    assert isinstance(both.within, Clmm | NotEstimable)
+
+
+def test_a_mediator_is_explored_and_said_so() -> None:
+    frame = people(12, gaps=False).assign(trust=lambda f: f.outcome + np.sin(7.0 * f.participant))
+    got = beside(frame, Asked(mediator="trust")).mediation
+    wanted = mediate(frame, question(planned_sites=12), "trust")
+    assert got is not None
+    assert got.to_dict() == wanted.to_dict()
+    assert got.to_dict()["exploratory"] is True
