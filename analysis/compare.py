@@ -59,6 +59,13 @@ WEIGHTS = {
 }
 
 
+# Lord 1967, Psychological Bulletin 68, 304–305.
+LORD = (
+    "changes and the outcome adjusted for the baseline (cr2) tell different stories here, as they may where the arms started "
+    "apart: each rests on its own belief about what the sites would have done otherwise, and the data cannot choose"
+)
+
+
 @dataclass(frozen=True)
 class Variance:
     """Variance components of the adjusted mixed model; `review` None where it is not in the model."""
@@ -459,7 +466,25 @@ def _did(workings: _Workings) -> MethodResult:
     data = workings.data
     if data.baseline is None:
         return NotEstimable("a change needs a baseline or an earlier wave")
-    return did(data.outcome - data.baseline, data.site, data.site_arm, data.site_stratum, workings.question.level)
+    found = did(data.outcome - data.baseline, data.site, data.site_arm, data.site_stratum, workings.question.level)
+    if workings.randomised or isinstance(found, NotEstimable):
+        return found
+    adjusted = _least_squares("cr2")(workings)
+    if isinstance(adjusted, Effect) and _disagree(found, adjusted):
+        return replace(found, warnings=(*found.warnings, LORD))
+    return found
+
+
+def _disagree(one: Effect, other: Effect) -> bool:
+    """Whether two estimates of a difference would be told otherwise: either lies outside the other's interval, or only one
+    interval holds 0."""
+
+    def holds(effect: Effect, value: float) -> bool:
+        low, high = effect.ci
+        return (low is None or low <= value) and (high is None or value <= high)
+
+    apart = not (holds(one, other.estimate) and holds(other, one.estimate))
+    return apart or holds(one, 0.0) != holds(other, 0.0)
 
 
 def _clda(workings: _Workings) -> MethodResult:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.bayes.nested import Bayesian, bayesian
-from analysis.compare import WEIGHTS, Comparison, MethodResult
+from analysis.compare import WEIGHTS, Comparison, MethodResult, results
 from analysis.equivalence import Equivalence, NonInferiority, equivalence, noninferiority
 from analysis.errors import BadData
 from analysis.labels import numbers
@@ -30,7 +30,8 @@ from analysis.primary import SITES_TO_JUDGE
 from analysis.question import Question
 from analysis.recruitment import Recruited, recruited
 from analysis.results import Effect, Floats, NotEstimable
-from analysis.trial_data import read
+from analysis.threads import one_thread
+from analysis.trial_data import REPEATED, read
 from analysis.views import MOST_REFITTED, MOST_ROWS
 
 # δ of the grid, as multiples of the smallest worthwhile difference; without one, of 0.4 SD of the outcome.
@@ -50,7 +51,7 @@ class Asked:
     site_covariates : numbers to balance where sites were not randomised, averaged over a site's people.
     imputations : filled tables to make, 0 for none.   auxiliary : complete columns that help to fill.
     worthwhile : smallest worthwhile difference, in outcome units.   higher_is_better : for what is a benefit.
-    mediator : a column of numbers through which the difference may go.   within_clusters : of an ordered outcome also the
+    mediator : a column of numbers through which the difference may go.   mixed_odds : of an ordered outcome also the
     odds ratio within sites and reviews, by the cumulative-link mixed model, which takes seconds.
     consented, allocated : columns with the dates of each person's consent and of their site's allocation; both or neither.
     """
@@ -63,7 +64,7 @@ class Asked:
     worthwhile: float | None = None
     higher_is_better: bool = True
     mediator: str | None = None
-    within_clusters: bool = False
+    mixed_odds: bool = False
     consented: str | None = None
     allocated: str | None = None
 
@@ -162,7 +163,8 @@ class Sensitivity:
 
     bayesian : where there are 4 or 5 sites, None with more.   not_randomised : None where sites were randomised.
     recruited : None where no dates were named.   odds : of an outcome of 3 to 10 values, else None.
-    mediation : exploratory; None without a mediator.
+    mediation : exploratory; None without a mediator.   every_review : what decides, people of several reviews counted in
+    each; None where nobody is in more than one.
     """
 
     small_enough: SmallEnough | NotEstimable | None
@@ -173,6 +175,7 @@ class Sensitivity:
     recruited: Recruited | None
     odds: OddsRatios | None = None
     mediation: Mediation | NotEstimable | None = None
+    every_review: MethodResult | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON, at full precision; never NaN or Infinity."""
@@ -185,6 +188,7 @@ class Sensitivity:
             "recruited": None if self.recruited is None else self.recruited.to_dict(),
             "odds": None if self.odds is None else self.odds.to_dict(),
             "mediation": None if self.mediation is None else self.mediation.to_dict(),
+            "every_review": None if self.every_review is None else self.every_review.to_dict(),
         }
 
 
@@ -221,7 +225,8 @@ def sensitivity(frame: pd.DataFrame, question: Question, result: Comparison, ask
         recruited=recruited(frame, question, asked.consented, asked.allocated)
         if asked.consented and asked.allocated
         else None,
-        odds=_odds(frame, question, within=asked.within_clusters),
+        odds=_odds(frame, question, within=asked.mixed_odds),
+        every_review=_every_review(frame, question, result),
         mediation=mediate(frame, question, asked.mediator) if asked.mediator else None,
     )
 
@@ -305,6 +310,21 @@ def _bayesian(
     if not 4 <= _sites(question, result) < SITES_TO_JUDGE:
         return None
     return bayesian(frame, question, smallest_worthwhile=asked.worthwhile, higher_is_better=asked.higher_is_better)
+
+
+def _every_review(frame: pd.DataFrame, question: Question, result: Comparison) -> MethodResult | None:
+    """The same people counted as often as they were in a review, which makes them look like more than they are."""
+    if not result.counts.excluded.get(REPEATED):
+        return None
+    if result.primary.method is None:
+        return NotEstimable(NO_DECISION)
+    if question.wave:
+        return NotEstimable(
+            "long data: rows of a person cannot be told apart but by review, so they count in the first"
+        )
+    asked = replace(question, participant=None)
+    with one_thread():
+        return results(read(frame, asked), asked, (result.primary.method,))[result.primary.method]
 
 
 def _odds(frame: pd.DataFrame, question: Question, *, within: bool) -> OddsRatios | None:

@@ -120,7 +120,7 @@ def _two_whole(_: click.Context, __: click.Parameter, value: str | None) -> tupl
 )  # fmt: skip
 @click.option("--mediator", metavar="COL", help="Number through which the difference may go: exploratory.")
 @click.option(
-    "--within-clusters", is_flag=True, help="Of ordered answers also the odds ratio within sites and reviews (seconds).",
+    "--mixed-odds", is_flag=True, help="Of ordered answers also the odds ratio within sites and reviews (seconds).",
 )  # fmt: skip
 @click.option("--consented", metavar="COL", help="Date of each person's consent, to be set beside --allocated.")
 @click.option("--allocated", metavar="COL", help="Date on which the person's site was allocated.")

@@ -48,6 +48,7 @@ FURTHER = {
     "recruited",
     "odds",
     "mediation",
+    "every_review",
 }
 EFFECT = {"estimate", "se", "df", "statistic", "p", "ci", "warnings"}
 

@@ -3,14 +3,14 @@
 from collections.abc import Iterable
 
 from analysis.bayes.nested import Bayesian, Posterior
-from analysis.compare import Comparison
+from analysis.compare import Comparison, MethodResult
 from analysis.mediation import Mediation
 from analysis.missing.imputation import Pooled
 from analysis.missing.patterns import Group, MissingPatterns
 from analysis.missing.tipping import Direction, Tipping
 from analysis.moderation import ByBaseline, ByGroup
 from analysis.nonrandomised.evalue import EValue
-from analysis.nonrandomised.weighted_did import WeightedComparison
+from analysis.nonrandomised.weighted_did import ASSOCIATED, WeightedComparison
 from analysis.nonrandomised.weights import BalanceTable
 from analysis.ordinal.clmm import Clmm
 from analysis.ordinal.proportional_odds import ProportionalOdds
@@ -34,6 +34,7 @@ def beside_it(found: Sensitivity, result: Comparison) -> list[list[str]]:
     """A section for each question that was asked or that the data raise; none where there is nothing to say."""
     return [
         list(_recruited(found.recruited)),
+        list(_every_review(found.every_review, result)),
         list(_odds(found.odds, result.level)),
         list(_small_enough(found.small_enough)),
         list(_bayesian(found.bayesian, result)),
@@ -52,6 +53,18 @@ def _recruited(found: Recruited | None) -> Iterable[str]:
         yield f"    {title:24}{treated:>11}{control:>11}"
     if found.warning is not None:
         yield from wrapped(found.warning, "  – ")
+
+
+def _every_review(found: MethodResult | None, result: Comparison) -> Iterable[str]:
+    if found is None:
+        return
+    yield "People of several reviews counted in each, and not in the first alone"
+    if isinstance(found, Effect):
+        yield header("what decides", result.level)
+        yield row("    everybody in every review", found)
+    else:
+        reason = found.reason if isinstance(found, NotEstimable) else "what decides has no t distribution"
+        yield from wrapped(f"not estimable: {reason}", "  – ")
 
 
 def _odds(found: OddsRatios | None, level: float) -> Iterable[str]:
@@ -165,7 +178,8 @@ def _not_randomised(found: NotRandomised | None, level: float) -> Iterable[str]:
             continue
         yield from _balance(weighted.balance, WEIGHTS[kind])
         for note in weighted.effect.warnings:
-            yield from wrapped(f"{WEIGHTS[kind]}: {note}", "  – ")
+            if note != ASSOCIATED:  # said of the whole comparison already
+                yield from wrapped(f"{WEIGHTS[kind]}: {note}", "  – ")
     yield from _strength(found.e_value)
 
 
@@ -177,7 +191,7 @@ def _balance(found: BalanceTable | NotEstimable, title: str) -> Iterable[str]:
     yield f"  {f'balance, {title}':36}{'treatment':>11}{'control':>11}{'apart, SD':>11}   worth {worth} sites"
     for one in found.covariates:
         treated, control = (number(mean) for mean in one.weighted_means)
-        yield f"    {cut(one.covariate, 34):34}{treated:>11}{control:>11}{one.weighted_difference:>11.2f}"
+        yield f"    {cut(one.covariate, 34):34}{treated:>11}{control:>11}{round(one.weighted_difference, 2) + 0.0:>11.2f}"
 
 
 def _strength(found: EValue | NotEstimable) -> Iterable[str]:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.compare import METHODS, Question, compare
+from analysis.compare import LORD, METHODS, Question, compare
 from analysis.errors import BadData
 from analysis.primary import choose_primary
 from analysis.question import Design
@@ -115,6 +115,21 @@ def test_where_sites_were_not_randomised_did_decides_and_the_rest_is_hedged() ->
     assert isinstance(permuted, RandomisationTest)
     assert any("as if" in note for note in permuted.warnings)
     assert any("associated" in note for note in result.warnings)
+
+
+def test_where_sites_chose_and_started_apart_changes_and_adjustment_may_disagree_and_it_is_said() -> None:
+    frame = trial(3, sites=14)
+    on = {"design": "nonrandomised", "planned_sites": 14, "methods": ("did", "cr2")}
+
+    def said(moved: pd.DataFrame) -> bool:
+        return LORD in compare(moved, question(**on)).methods["did"].warnings  # type: ignore[union-attr]
+
+    # Nobody changes, and the treated sites started higher: changes see nothing, adjustment for a noisy baseline much.
+    apart = frame.assign(baseline=frame.baseline + 3.0 * frame.arm, outcome=frame.outcome + 3.0 * frame.arm)
+    assert said(apart)
+    assert not said(frame)
+    randomised = compare(apart, question(**{**on, "design": "randomised"})).methods["did"]
+    assert LORD not in randomised.warnings  # type: ignore[union-attr]
 
 
 def test_a_change_needs_a_before() -> None:

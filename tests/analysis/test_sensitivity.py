@@ -207,6 +207,7 @@ def test_on_the_reference_cases_everything_is_a_number_or_a_reason(case: str) ->
         "recruited",
         "odds",
         "mediation",
+        "every_review",
     }
 
 
@@ -220,7 +221,7 @@ def test_an_ordered_outcome_has_odds_ratios_and_a_score_has_none() -> None:
     assert got.within is None
     assert beside(people()).odds is None
     few = people(8).assign(outcome=lambda f: f.outcome.round().clip(-1, 1))
-    both = beside(few, Asked(within_clusters=True)).odds
+    both = beside(few, Asked(mixed_odds=True)).odds
     assert both is not None
     assert isinstance(both.within, Clmm | NotEstimable)
 
@@ -232,3 +233,16 @@ def test_a_mediator_is_explored_and_said_so() -> None:
     assert got is not None
     assert got.to_dict() == wanted.to_dict()
     assert got.to_dict()["exploratory"] is True
+
+
+def test_people_of_several_reviews_counted_in_each_are_a_line_beside() -> None:
+    frame = people(12, gaps=False)
+    site = frame[(frame.site == 0) & (frame.review == 0)]
+    again = site.head(2).assign(review=99, outcome=5.0)
+    twice = pd.concat([frame, again], ignore_index=True)
+    got = beside(twice).every_review
+    wanted = compare(twice, question(planned_sites=12, participant=None)).primary_result
+    assert isinstance(got, Effect)
+    assert isinstance(wanted, Effect)
+    assert (got.estimate, got.se) == (wanted.estimate, wanted.se)
+    assert beside(frame).every_review is None
