@@ -39,7 +39,7 @@ lock: $(VENV)/dev  ## pin the dependencies anew, with hashes and without any add
 
 bench: $(VENV)/dev  ## speed against the tools in use today (R comes by apt); writes docs/benchmarks.md
 	@bash .ci/system r
-	$(RUN)/python tests/benchmarks/lmm.py
+	$(RUN)/python tests/benchmarks/report.py
 
 calibrate: $(VENV)/dev  ## how often each method errs in simulated trials of known truth (minutes); writes docs/calibration.md
 	$(RUN)/python -m tests.calibration.run

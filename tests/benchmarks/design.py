@@ -9,12 +9,12 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from lmm import Line
 
 from analysis.design.power import TrialDesign, power, sites_required, smallest_effect
 from analysis.design.simulate import Simulated, simulated_power
@@ -40,8 +40,8 @@ def milliseconds(task: Callable[[], object], repeats: int) -> float:
     return min(found)
 
 
-def beside_r() -> list[tuple[str, float, float | None, str]]:
-    """Task, ours and R's milliseconds, goal; stops where the powers differ by more than chance."""
+def beside_r() -> list[Line]:
+    """Ours and R's; stops where the powers differ by more than chance."""
     jobs = os.cpu_count() or 1
     answers: list[Simulated] = []
 
@@ -62,13 +62,13 @@ def beside_r() -> list[tuple[str, float, float | None, str]]:
     r = theirs["ms"] * TRIALS
     size = "1,000 trials of 720 people in 20 sites and 60 reviews"
     return [
-        (f"power by simulation, Kenward–Roger: {size}, {jobs} processes", shared, r, "≥ 60 ×"),
-        ("the same in one process", alone, r, ""),
-        (f"the same with {jobs} processes still to be started", start, r, ""),
+        Line(f"power by simulation, Kenward–Roger: {size}, {jobs} processes", shared, r, 60),
+        Line("the same in one process", alone, r, None),
+        Line(f"the same with {jobs} processes still to be started", start, r, None),
     ]
 
 
-def alone() -> list[tuple[str, float, float | None, str]]:
+def alone() -> list[Line]:
     rng = np.random.default_rng(1)
     arm = np.tile([1.0, 0.0], 10)
     means = rng.normal(size=20) + 0.8 * arm
@@ -76,9 +76,6 @@ def alone() -> list[tuple[str, float, float | None, str]]:
     entered = Minimised(rng.integers(0, 2, (20, 3)))
     minimised = entered.allocate(rng)
     outcomes = rng.normal(size=(20, 10)) + rng.normal(size=(20, 1))
-
-    def drawn() -> object:
-        return randomisation_test(strata, arm, means, arm, rng=np.random.default_rng(1), draws=9_999, enumerate_up_to=0)
 
     def run_again() -> object:
         return randomisation_test(entered, minimised, means, minimised, rng=np.random.default_rng(1), draws=9_999)
@@ -90,30 +87,14 @@ def alone() -> list[tuple[str, float, float | None, str]]:
         return westfall_young(whole, arm, outcomes, rng=np.random.default_rng(1), draws=9_999, enumerate_up_to=0)
 
     return [
-        ("10,000 re-allocations of 20 sites in strata, with interval", milliseconds(drawn, 15), None, "≤ 5 ms"),
-        ("10,000 minimisations run again, with interval", milliseconds(run_again, 5), None, ""),
-        ("10,000 re-allocations, studentised, with interval", milliseconds(studentised, 5), None, ""),
-        ("Westfall–Young, 10 outcomes, 10,000 re-allocations", milliseconds(together, 5), None, ""),
-        ("smallest detectable effect, closed form", milliseconds(lambda: smallest_effect(DESIGN), 50), None, ""),
-        ("sites required, closed form", milliseconds(lambda: sites_required(DESIGN, EFFECT), 20), None, ""),
+        Line("10,000 minimisations run again, with interval", milliseconds(run_again, 5), None, None),
+        Line("10,000 re-allocations, studentised, with interval", milliseconds(studentised, 5), None, None),
+        Line("Westfall–Young, 10 outcomes, 10,000 re-allocations", milliseconds(together, 5), None, None),
+        Line("smallest detectable effect, closed form", milliseconds(lambda: smallest_effect(DESIGN), 50), None, None),
+        Line("sites required, closed form", milliseconds(lambda: sites_required(DESIGN, EFFECT), 20), None, None),
     ]
 
 
-def rows() -> list[str]:
-    """Lines of the table of docs/benchmarks.md."""
+def lines() -> list[Line]:
     with one_thread():
-        lines = [*beside_r(), *alone()]
-    return [
-        f"| {task} | {ours:.2f} | {'–' if theirs is None else f'{theirs:.0f}'} | "
-        f"{'–' if theirs is None else f'{theirs / ours:.0f} ×'} | {goal} |"
-        for task, ours, theirs, goal in lines
-    ]
-
-
-def main() -> int:
-    print("\n".join(["| task | ms | R, ms | ratio | goal |", "| --- | --- | --- | --- | --- |", *rows()]))
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+        return [*beside_r(), *alone()]

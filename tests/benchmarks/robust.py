@@ -1,4 +1,4 @@
-"""How fast the robust methods are, beside R in the same run on the same data: prints a table.
+"""How fast the robust methods are, beside R in the same run on the same data.
 
 R's time is lm + vcovCR + coef_test or Wald_test (clubSandwich) and geeglm (geepack, which has no small-sample variance);
 ours runs from arrays to p. Each is the fastest of its repeats; the answers are checked to agree.
@@ -7,7 +7,6 @@ ours runs from arrays to p. Each is the fastest of its repeats; the answers are 
 import json
 import shutil
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
@@ -105,17 +104,3 @@ def wild(data: Trial) -> list[Line]:
 def lines() -> list[Line]:
     data = trial(20, 3, 12)
     return [*beside_r(data), *wild(data)]
-
-
-def main() -> int:
-    found = lines()
-    for cells in (("task", "ms", "R, ms", "ratio", "goal"), ("---",) * 5, *(line.cells() for line in found)):
-        print("| " + " | ".join(cells) + " |")
-    missed = [line.task for line in found if not line.met]
-    if missed:
-        print(f"Slower than the goal: {'; '.join(missed)}")
-    return 1 if missed else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
