@@ -6,10 +6,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from analysis.allocated import allocated, drawn, scheme_of
 from analysis.compare import Comparison, compare
 from analysis.errors import BadData
+from analysis.report.beside import Adjusted
+from analysis.report.document import plan_from_dict
+from analysis.report.run import run_plan
 from analysis.resampling.allocations import Constrained, Minimised, Stratified
 from analysis.resampling.randomisation import NO_SITE, RandomisationTest, randomisation_test
 from analysis.results import Floats, NotEstimable
@@ -173,3 +177,44 @@ def test_a_record_with_gaps_or_contradictions_is_refused_in_one_line(
 ) -> None:
     with pytest.raises(BadData, match=words):
         answered(spoil(acceptable()), **{"allocation": "constrained", **asked})
+
+
+def planned(**changes: Any) -> dict[str, Any]:
+    outcomes = [
+        {"code": "a", "label": "A", "column": "outcome", "family": "primary", "method": "randomisation"},
+        {"code": "b", "label": "B", "column": "other", "family": "secondary", "method": "cluster_summary"},
+    ]
+    columns = {"arm": "arm", "site": "site", "participant": "participant"}
+    return {
+        "title": "A trial", "estimand": "Everyone, as allocated.", "design": "randomised", "planned_sites": [5, 5],
+        "adjust": "westfall_young", "tipping": False, "columns": columns, "outcomes": outcomes, **changes,
+    }  # fmt: skip
+
+
+def test_a_plan_may_name_a_constrained_allocation_for_its_test_and_its_family() -> None:
+    frame = acceptable().assign(other=lambda f: f.outcome + np.sin(f.participant))
+    recorded_in = {**planned()["columns"], "balance": ["size"]}
+    plan = plan_from_dict(planned(allocation="constrained", best=0.2, columns=recorded_in))
+    assert plan_from_dict(plan.to_dict()) == plan
+    report = run_plan(plan, frame)
+    arms, _ = balanced(frame, 0.2)
+    found = next(one.result for one in report.entries if one.method == "randomisation")
+    assert isinstance(found, RandomisationTest)
+    assert found.allocations == len(arms)
+    assert isinstance(report.secondary, Adjusted)
+    means = frame.groupby("site").other.mean().to_numpy()
+    pooled = [float(stats.ttest_ind(means[arm == 1], means[arm == 0]).statistic) for arm in arms]
+    mine = frame.groupby("site").arm.first().to_numpy()
+    observed = float(stats.ttest_ind(means[mine == 1], means[mine == 0]).statistic)
+    assert report.secondary.p["b"] == pytest.approx(np.mean(np.abs(pooled) >= abs(observed) * (1 - 1e-9)))
+
+
+def test_a_plan_that_has_no_use_for_them_keeps_the_hash_it_had() -> None:
+    written = plan_from_dict(planned()).to_dict()
+    assert not {"best", "coin"} & set(written)
+    assert not {"balance", "order"} & set(written["columns"])
+
+
+def test_a_minimised_plan_needs_the_order_of_entry() -> None:
+    with pytest.raises(BadData, match="order in which sites entered"):
+        plan_from_dict(planned(allocation="minimised", columns={**planned()["columns"], "balance": ["country"]}))

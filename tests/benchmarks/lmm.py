@@ -1,4 +1,4 @@
-"""How fast the statistics are, beside R in the same run on the same data: prints a table, writes docs/benchmarks.md.
+"""How fast the statistics are, beside R in the same run on the same data: lines of docs/benchmarks.md.
 
 R's time is lmer + vcovAdj + Lb_ddf, or lm + coef_test; ours runs from arrays to p. Each is the fastest of its repeats,
 the one that other work on the machine disturbed least, in processor time; ours are taken half before and half after
