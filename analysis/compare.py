@@ -22,7 +22,7 @@ from analysis.measures.icc import icc_review, icc_site
 from analysis.model_matrix import ALL_EXPLAINED, NOTHING_LEFT, ModelMatrix, model_matrix, site_means
 from analysis.ordinal.win_probability import advises_win_probability, win_probability
 from analysis.primary import Primary, choose_primary, is_uneven
-from analysis.question import METHODS, RECORDED, Question
+from analysis.question import METHODS, RECORDED, UNRECORDED, Question
 from analysis.resampling.allocations import AllocationScheme, Constrained, scheme
 from analysis.resampling.randomisation import RandomisationTest, randomisation_test
 from analysis.resampling.studentised import studentised_test
@@ -293,6 +293,10 @@ class _Workings:
     def reference(self) -> "tuple[AllocationScheme, Floats, Codes] | NotEstimable":
         """The scheme, the allocation it made, (S,), and where the sites analysed stand in it."""
         data = self.data
+        if self.question.allocation == UNRECORDED:
+            return NotEstimable(
+                "the table does not hold how sites were drawn, so what could have been drawn is not known"
+            )
         if self.question.allocation not in RECORDED:
             return scheme(data.site_arm, data.site_stratum), data.site_arm, np.arange(len(data.site_arm))
         if self.frame is None:

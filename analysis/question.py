@@ -12,6 +12,9 @@ MIXED_MODELS: tuple[MixedModel, ...] = get_args(MixedModel)
 
 Allocation = Literal["complete", "stratified", "pairs", "constrained", "minimised"]
 ALLOCATIONS: tuple[Allocation, ...] = get_args(Allocation)
+# Drawn in a way that the table does not hold: there is then no reference set.
+Unrecorded = Literal["unrecorded"]
+UNRECORDED: Unrecorded = "unrecorded"
 
 METHODS = (
     "lmm_kenward_roger",
@@ -44,7 +47,7 @@ class Question:
     covariates : further columns; numbers enter as they are, labels as indicators.
     strata     : allocation strata.   pairs : matched pairs of sites, one of each arm.
     allocation : how sites were drawn; None takes strata or pairs where they are named, else complete randomisation, with a
-    warning. "constrained" and "minimised" need `balance`.
+    warning. "constrained" and "minimised" need `balance`; "unrecorded" has no randomisation test.
     balance    : columns of the site: numbers a constrained set was balanced on, or labels minimised over.
     best       : "constrained": share of the allocations, best balanced first, that were acceptable.
     order, coin : "minimised": column with each site's place in the order of entry; probability of the arm that leaves
@@ -69,7 +72,7 @@ class Question:
     covariates: tuple[str, ...] = ()
     strata: str | None = None
     pairs: str | None = None
-    allocation: Allocation | None = None
+    allocation: Allocation | Unrecorded | None = None
     balance: tuple[str, ...] = ()
     best: float = 0.1
     order: str | None = None
@@ -116,7 +119,7 @@ class Question:
     def _refuse_another_allocation(self) -> None:
         """What is said of the allocation must be what that kind of allocation needs, and no more."""
         kind = self.allocation
-        if kind is not None and kind not in ALLOCATIONS:
+        if kind is not None and kind not in {*ALLOCATIONS, UNRECORDED}:
             raise BadData(f'the allocation is "{kind}"; it is one of {", ".join(ALLOCATIONS)}')
         for needed, column in (("stratified", self.strata), ("pairs", self.pairs)):
             if kind == needed and column is None:

@@ -131,6 +131,12 @@ def test_a_site_without_answers_is_allocated_again_with_the_others() -> None:
     assert got.estimate == pytest.approx(means[(observed == 1) & there].mean() - means[(observed == 0) & there].mean())
 
 
+def test_an_allocation_that_is_not_recorded_has_no_reference_set() -> None:
+    found = answered(acceptable(), allocation="unrecorded").methods["randomisation"]
+    assert isinstance(found, NotEstimable)
+    assert "does not hold how sites were drawn" in found.reason
+
+
 def test_an_arm_that_some_allocation_leaves_without_answers_has_no_test() -> None:
     arm = np.array([1.0, 1.0, 0.0, 0.0])
     means = np.array([1.0, np.nan, 2.0, np.nan])

@@ -131,6 +131,19 @@ def test_a_win_probability_is_a_chance_and_stands_among_no_differences(app: Flas
     assert "Win probability" not in figure
 
 
+@pytest.mark.parametrize("scheme", ["constrained", "minimised"])
+def test_sites_drawn_in_a_way_nobody_wrote_down_have_no_randomisation_test(
+    app: Flask, session: Session, scheme: str
+) -> None:
+    of = crowd.trial(session)
+    crowd.people(session, of, sites=6, scheme=scheme)
+    who = evaluator(app, session)
+    rows = rows_of(who, "/dashboard/trial/outcomes/blame/methods.csv")
+    row = next(row for row in rows if row[0] == "Randomisation test")
+    assert row[2] == ""
+    assert "the table does not hold how sites were drawn" in row[-1]
+
+
 def test_methods_that_are_not_built_are_absent(app: Flask, session: Session) -> None:
     of = crowd.trial(session)
     crowd.people(session, of)
