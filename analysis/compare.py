@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analysis.allocated import allocated, drawn, scheme_of
 from analysis.errors import BadData
 from analysis.lmm import reml
 from analysis.lmm.clda import NOT_RANDOMISED, clda
@@ -20,13 +21,13 @@ from analysis.measures.hedges_g import hedges_g
 from analysis.measures.icc import icc_review, icc_site
 from analysis.model_matrix import ALL_EXPLAINED, NOTHING_LEFT, ModelMatrix, model_matrix, site_means
 from analysis.ordinal.win_probability import advises_win_probability, win_probability
-from analysis.primary import Primary, choose_primary
-from analysis.question import METHODS, Question
-from analysis.resampling.allocations import scheme
+from analysis.primary import Primary, choose_primary, is_uneven
+from analysis.question import METHODS, RECORDED, UNRECORDED, Question
+from analysis.resampling.allocations import AllocationScheme, Constrained, scheme
 from analysis.resampling.randomisation import RandomisationTest, randomisation_test
 from analysis.resampling.studentised import studentised_test
 from analysis.resampling.wild_bootstrap import WildBootstrap, wild_bootstrap
-from analysis.results import Effect, Floats, NotEstimable, Ratio
+from analysis.results import Codes, Effect, Floats, NotEstimable, Ratio
 from analysis.robust.cluster_robust import Kind, SiteScores, cluster_robust, site_scores
 from analysis.robust.did import did, site_difference
 from analysis.threads import one_thread
@@ -35,6 +36,9 @@ from analysis.two_stage.cluster_summary import ATTENUATED, cluster_summary, site
 from analysis.version import VERSION
 
 __all__ = ["METHODS", "BadData", "Comparison", "Question", "Variance", "compare", "residual_site_means", "results"]
+
+# Those that may decide and suppose that both arms vary alike.
+_POOL = frozenset(["cluster_summary", "lmm_kenward_roger", "clda"])
 
 MethodResult = Effect | RandomisationTest | WildBootstrap | NotEstimable
 
@@ -53,6 +57,13 @@ WEIGHTS = {
     "did": "every site the same",
     "clda": "between people and sites, by the estimated variances; people with some waves count at those",
 }
+
+
+# Lord 1967, Psychological Bulletin 68, 304–305.
+LORD = (
+    "changes and the outcome adjusted for the baseline (cr2) tell different stories here, as they may where the arms started "
+    "apart: each rests on its own belief about what the sites would have done otherwise, and the data cannot choose"
+)
 
 
 @dataclass(frozen=True)
@@ -166,6 +177,7 @@ def compare(frame: pd.DataFrame, question: Question, data_sha256: str | None = N
             data.allocated,
             has_before=data.baseline is not None,
             named=question.primary,
+            planned_arms=question.planned_arms,
         )
         methods = {name: _METHODS[name](workings) for name in METHODS if name in question.methods}
         deciding = methods.get(primary.method or "")
@@ -183,7 +195,7 @@ def compare(frame: pd.DataFrame, question: Question, data_sha256: str | None = N
             icc=_iccs(fit, question.level),
             icc_without_baseline=_iccs(plain, question.level),
             effect_size=_effect_size(deciding, plain),
-            warnings=(*data.warnings, *workings.warnings),
+            warnings=(*data.warnings, *workings.warnings, *_pooled_unevenly(primary, data.allocated)),
             data_sha256=data_sha256 or _hash(frame, question),
             version=VERSION,
             seed=question.seed,
@@ -277,6 +289,38 @@ class _Workings:
     def outcome_means(self) -> Floats:
         return self.residual_means(self.data.outcome)
 
+    @cached_property
+    def reference(self) -> "tuple[AllocationScheme, Floats, Codes] | NotEstimable":
+        """The scheme, the allocation it made, (S,), and where the sites analysed stand in it."""
+        data = self.data
+        if self.question.allocation == UNRECORDED:
+            return NotEstimable(
+                "the table does not hold how sites were drawn, so what could have been drawn is not known"
+            )
+        if self.question.allocation not in RECORDED:
+            return scheme(data.site_arm, data.site_stratum), data.site_arm, np.arange(len(data.site_arm))
+        if self.frame is None:
+            return NotEstimable("the allocations that could have been made need the whole table")
+        record = allocated(self.frame, self.question)
+        return scheme_of(record, self.question), record.arm, record.places(data.site_labels)
+
+    @property
+    def of_the_record(self) -> list[str]:
+        """What is to be known of a test over constrained or minimised allocations."""
+        question, notes = self.question, []
+        if isinstance(self.reference, NotEstimable) or self.frame is None:
+            return []
+        plan = self.reference[0]
+        if isinstance(plan, Constrained):
+            if plan.tied_sites:
+                notes.append("so few allocations were acceptable that some sites are always together or always apart")
+            if drawn(allocated(self.frame, question), question):
+                notes.append("there were too many allocations to go through, so acceptable ones were drawn by the seed")
+        loose = [name for name in question.balance if name not in {*question.covariates, question.baseline}]
+        if loose:
+            notes.append(f"the allocation balanced {', '.join(loose)}, which the comparison does not adjust for")
+        return notes
+
 
 def _mixed_model(
     infer: Callable[[reml.RemlFit, int, float], Effect | NotEstimable],
@@ -354,11 +398,14 @@ def _randomisation(workings: _Workings) -> MethodResult:
     if workings.refused:
         return workings.refused
     data, question = workings.data, workings.question
+    if isinstance(workings.reference, NotEstimable):
+        return workings.reference
+    plan, site_arm, places = workings.reference
     result = randomisation_test(
-        scheme(data.site_arm, data.site_stratum),
-        data.site_arm,
-        workings.outcome_means,
-        workings.residual_means(data.arm),
+        plan,
+        site_arm,
+        _placed(workings.outcome_means, places, plan.sites),
+        _placed(workings.residual_means(data.arm), places, plan.sites),
         rng=np.random.default_rng(question.seed),
         level=question.level,
         **(_QUICK if workings.quick else {}),
@@ -368,13 +415,22 @@ def _randomisation(workings: _Workings) -> MethodResult:
     notes = list(result.warnings)
     if not workings.randomised:
         notes.append("sites were not randomised: p reads as if they had been")
-    elif data.site_stratum is None:
+    elif question.allocation in RECORDED:
+        notes += workings.of_the_record
+    elif data.site_stratum is None and question.allocation is None:
         notes.append("complete randomisation assumed, as neither strata nor pairs were named")
     beside: MethodResult | None = None
     changes = not workings.randomised and data.baseline is not None
     if not workings.quick and (changes or _spread_ratio(workings.outcome_means, data.site_arm) is not None):
         beside = _studentised(workings)
     return replace(result, warnings=tuple(notes), studentised=beside if isinstance(beside, RandomisationTest) else None)
+
+
+def _placed(values: Floats, places: Codes, sites: int) -> Floats:
+    """Values of the sites analysed among all that were allocated, NaN for the others."""
+    found = np.full(sites, np.nan)
+    found[places] = values
+    return found
 
 
 # Where thousands of trials are simulated: `randomisation_test`'s own limits make one of 40 sites take 0.2 s.
@@ -386,14 +442,17 @@ def _studentised(workings: _Workings) -> MethodResult:
     if workings.refused:
         return workings.refused
     data, question = workings.data, workings.question
+    if isinstance(workings.reference, NotEstimable):
+        return workings.reference
+    plan, site_arm, places = workings.reference
     means, arm_means = workings.outcome_means, workings.residual_means(data.arm)
     if not workings.randomised and data.baseline is not None:
         means, arm_means = site_means(data.outcome - data.baseline, data.site), data.site_arm
     return studentised_test(
-        scheme(data.site_arm, data.site_stratum),
-        data.site_arm,
-        means,
-        arm_means,
+        plan,
+        site_arm,
+        _placed(means, places, plan.sites),
+        _placed(arm_means, places, plan.sites),
         rng=np.random.default_rng(question.seed),
         level=question.level,
         **({"draws": 999, "enumerate_up_to": 10_000} if workings.quick else {}),
@@ -411,7 +470,25 @@ def _did(workings: _Workings) -> MethodResult:
     data = workings.data
     if data.baseline is None:
         return NotEstimable("a change needs a baseline or an earlier wave")
-    return did(data.outcome - data.baseline, data.site, data.site_arm, data.site_stratum, workings.question.level)
+    found = did(data.outcome - data.baseline, data.site, data.site_arm, data.site_stratum, workings.question.level)
+    if workings.randomised or isinstance(found, NotEstimable):
+        return found
+    adjusted = _least_squares("cr2")(workings)
+    if isinstance(adjusted, Effect) and _disagree(found, adjusted):
+        return replace(found, warnings=(*found.warnings, LORD))
+    return found
+
+
+def _disagree(one: Effect, other: Effect) -> bool:
+    """Whether two estimates of a difference would be told otherwise: either lies outside the other's interval, or only one
+    interval holds 0."""
+
+    def holds(effect: Effect, value: float) -> bool:
+        low, high = effect.ci
+        return (low is None or low <= value) and (high is None or value <= high)
+
+    apart = not (holds(one, other.estimate) and holds(other, one.estimate))
+    return apart or holds(one, 0.0) != holds(other, 0.0)
 
 
 def _clda(workings: _Workings) -> MethodResult:
@@ -450,6 +527,17 @@ _METHODS: dict[str, Callable[[_Workings], MethodResult]] = {
 }
 
 
+def _pooled_unevenly(primary: Primary, allocated: tuple[int, int]) -> tuple[str, ...]:
+    """A word of caution where the method that decides pools the variances of uneven arms."""
+    if primary.method not in _POOL or not is_uneven(allocated):
+        return ()
+    return (
+        f"the arms are uneven ({allocated[0]} and {allocated[1]} sites): where the smaller one varies more, what decides "
+        "here claims too much, since it pools the arms' variances; look at cr2, which a plan that declares its arms "
+        "(planned arms) lets decide",
+    )
+
+
 def _variance(fit: reml.RemlFit | NotEstimable) -> Variance | NotEstimable:
     if isinstance(fit, NotEstimable):
         return fit
@@ -471,7 +559,7 @@ def _effect_size(deciding: MethodResult | None, plain: reml.RemlFit | NotEstimab
 
 
 def _hash(frame: pd.DataFrame, question: Question) -> str:
-    named = frame[[column for _, column in question.columns()]]
+    named = frame[list(dict.fromkeys(column for _, column in question.columns()))]
     found = hashlib.sha256(",".join(named.columns).encode())
     for name in named.columns:
         values = named[name]

@@ -22,6 +22,9 @@ from analysis.robust.did import stratum_columns
 from analysis.threads import one_thread
 from analysis.trial_data import TrialData, read
 
+# Numbers with more values than this are moderators as they are, in points; fewer are groups.
+_GROUPS = 10
+
 
 @dataclass(frozen=True)
 class ByGroup:
@@ -65,6 +68,32 @@ class ByBaseline:
             "at": [{"baseline": value, **effect.to_dict()} for value, effect in self.at],
             "warnings": list(self.warnings),
         }
+
+
+def moderation(frame: pd.DataFrame, question: Question, by: str) -> ByGroup | ByBaseline | NotEstimable:
+    """Whether the difference depends on a column: the baseline or another number (a slope), or groups.
+
+    Labels are groups, and so are numbers of at most ten values. Raises BadData as `compare` does.
+
+    >>> people = pd.DataFrame({"site": np.repeat(np.arange(6), 4), "role": ["a", "b"] * 12, "outcome": np.arange(24.0) % 7})
+    >>> people["arm"] = people.site % 2
+    >>> found = moderation(people, Question("outcome", "arm", "site", design="randomised"), "role")
+    >>> found.reference, list(found.effects)
+    ('a', ['a', 'b'])
+    """
+    if by == question.baseline or (question.wave and by == question.outcome):
+        return by_baseline(frame, question)
+    if by not in frame.columns:
+        return NotEstimable(f'there is no column "{by}" in the table')
+    values = frame[by]
+    number = pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
+    if not number or values.nunique() <= _GROUPS:
+        return by_group(frame, question, by)
+    if question.wave:
+        return NotEstimable("long data: a number other than the first wave cannot be a moderator here")
+    others = (*question.covariates, question.baseline) if question.baseline else question.covariates
+    covariates = tuple(name for name in others if name != by)
+    return by_baseline(frame, replace(question, baseline=by, covariates=covariates))
 
 
 def by_group(

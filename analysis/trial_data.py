@@ -16,6 +16,8 @@ from analysis.waves import last_wave
 
 Mask = np.typing.NDArray[np.bool_]
 
+REPEATED = "same person in an earlier review"
+
 _CONTROL = frozenset(
     [
         "0",
@@ -185,7 +187,7 @@ def read(frame: pd.DataFrame, question: Question) -> TrialData:
         )
         warnings += told.warnings
         if told.repeated.any():
-            excluded["same person in an earlier review"] = int((keep & told.repeated).sum())
+            excluded[REPEATED] = int((keep & told.repeated).sum())
             keep &= ~told.repeated
     losses = ", ".join(f"{name}: {count}" for name, count in excluded.items() if count)
     if not keep.any():

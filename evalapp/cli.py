@@ -1,6 +1,7 @@
 """The `evalapp` command: every command in one group, each importing what it needs only when it runs."""
 
 import json
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -50,6 +51,15 @@ def _listed(_: click.Context, __: click.Parameter, value: str | None) -> tuple[s
     return tuple(part.strip() for part in (value or "").split(",") if part.strip())
 
 
+def _two_whole(_: click.Context, __: click.Parameter, value: str | None) -> tuple[int, int] | None:
+    if value is None:
+        return None
+    parts = value.split(",")
+    if len(parts) != 2 or not all(part.strip().isdecimal() for part in parts):
+        raise click.BadParameter(f'"{value}" is not two whole numbers with a comma between them, such as 6,14.')
+    return int(parts[0]), int(parts[1])
+
+
 @main.command(cls=OneLineCommand)
 @click.argument("data", type=click.Path(path_type=Path), metavar="DATA.csv")
 @click.option("--outcome", required=True, metavar="COL", help="Outcome, a number.")
@@ -75,7 +85,24 @@ def _listed(_: click.Context, __: click.Parameter, value: str | None) -> tuple[s
     type=click.Choice(["randomised", "nonrandomised"]),
     help="How sites came to their arm; unsaid, analysed as randomised, with a warning.",
 )
+@click.option(
+    "--allocation",
+    type=click.Choice(["complete", "stratified", "pairs", "constrained", "minimised"]),
+    help="How sites were drawn, which is the reference set of the randomisation test. Unsaid: by strata or pairs where "
+    "named, else complete, with a warning.",
+)
+@click.option(
+    "--balance", multiple=True, metavar="COL",
+    help="Column of the site that a constrained (number) or minimised (label) allocation balanced; repeatable.",
+)  # fmt: skip
+@click.option("--best", type=float, default=0.1, show_default=True, help="Constrained: share that was acceptable.")
+@click.option("--order", metavar="COL", help="Minimised: each site's place in the order of entry.")
+@click.option("--coin", type=float, default=0.8, show_default=True, help="Minimised: chance of the balancing arm.")
 @click.option("--planned-sites", type=int, metavar="N", help="Sites planned: they choose the primary method.")
+@click.option(
+    "--planned-arms", callback=_two_whole, metavar="T,C",
+    help="The same by arm, treatment then control: where they are uneven, CR2 decides.",
+)  # fmt: skip
 @click.option(
     "--primary",
     type=click.Choice(["lmm", "clda"]),
@@ -85,38 +112,62 @@ def _listed(_: click.Context, __: click.Parameter, value: str | None) -> tuple[s
 )
 @click.option("--review-wave", is_flag=True, help="In the longitudinal model, let reviews vary from wave to wave too.")
 @click.option("--methods", default="all", metavar="all|NAME,…", show_default=True, help="Methods to show.")
+@click.option("--worthwhile", type=float, metavar="N", help="Smallest worthwhile difference, in points of the outcome.")
+@click.option("--higher-is-better/--lower-is-better", default=True, show_default=True, help="What a benefit is.")
+@click.option(
+    "--moderator", "moderators", multiple=True, metavar="COL",
+    help="Whether the difference depends on it: groups such as role, the baseline, another number; repeatable.",
+)  # fmt: skip
+@click.option("--mediator", metavar="COL", help="Number through which the difference may go: exploratory.")
+@click.option(
+    "--mixed-odds", is_flag=True, help="Of ordered answers also the odds ratio within sites and reviews (seconds).",
+)  # fmt: skip
+@click.option("--consented", metavar="COL", help="Date of each person's consent, to be set beside --allocated.")
+@click.option("--allocated", metavar="COL", help="Date on which the person's site was allocated.")
+@click.option("--role", metavar="COL", help="Role of each person, by which to count who is missing.")
+@click.option(
+    "--imputations", type=int, default=0, show_default=True, metavar="N", help="Fill the gaps so many times and pool.",
+)  # fmt: skip
+@click.option("--auxiliary", multiple=True, metavar="COL", help="Complete column that helps to fill gaps; repeatable.")
+@click.option(
+    "--site-covariate", "site_covariates", multiple=True, metavar="COL",
+    help="Where sites were not randomised: what weights are to balance, at most one for every ten sites; repeatable.",
+)  # fmt: skip
 @click.option("--level", type=float, default=0.95, show_default=True, help="Level of the intervals.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Seed of anything drawn.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON at full precision.")
-def compare(data: Path, methods: str, covariates: tuple[str, ...], as_json: bool, **options: Any) -> None:
+def compare(data: Path, methods: str, as_json: bool, **options: Any) -> None:
     """Compare two arms of a cluster trial in any CSV, one row a person.
 
-    Chooses the primary method from the planned number of sites and shows the others beside it, then what each site
-    and each weight would change. Rows that lack a value are left out and counted. Bad input ends with exit code 2 and
-    one line that says what to do.
+    Chooses the primary method from the planned number of sites and shows the others beside it, then what each site,
+    each weight and the missing would change. Rows that lack a value are left out and counted. Bad input ends with exit
+    code 2 and one line that says what to do.
     """
     # pandas and SciPy take half a second to import: only here, so that the other commands start at once.
     from analysis.compare import METHODS, Question  # noqa: PLC0415
     from analysis.compare import compare as answer  # noqa: PLC0415
     from analysis.errors import BadData  # noqa: PLC0415
+    from analysis.sensitivity import Asked, sensitivity  # noqa: PLC0415
     from analysis.views import views  # noqa: PLC0415
     from evalapp.exchange.table import read_table  # noqa: PLC0415
 
     chosen = METHODS if methods == "all" else tuple(name.strip() for name in methods.split(",") if name.strip())
     try:
-        question = Question(methods=chosen, covariates=covariates, **options)
+        beside = Asked(**{one.name: options.pop(one.name) for one in fields(Asked)})
+        question = Question(methods=chosen, **options)
         table = read_table(data)
         result = answer(table.frame, question, table.sha256)
         seen = views(table.frame, question)
+        found = sensitivity(table.frame, question, result, beside)
     except BadData as error:
         refuse("compare", error)
     if as_json:
-        everything = {**result.to_dict(), **seen.to_dict()}
+        everything = {**result.to_dict(), **seen.to_dict(), **found.to_dict()}
         click.echo(json.dumps(everything, ensure_ascii=False, allow_nan=False, indent=2))
         return
     from evalapp.exchange.comparison import in_words  # noqa: PLC0415
 
-    click.echo(in_words(result, seen))
+    click.echo(in_words(result, seen, found))
 
 
 @main.command(cls=OneLineCommand)
@@ -182,6 +233,15 @@ def reliability(
 @click.option("--site-covariates", type=int, default=0, metavar="N", help="Columns that describe sites, strata too.")
 @click.option("--delta", type=float, metavar="SD", help="Difference to detect, in SD: gives the power.")
 @click.option("--risks", callback=_listed, metavar="P1,P0", help="Instead of delta: shares answering yes, in each arm.")
+@click.option(
+    "--risk", type=float, metavar="P0", help="Share answering yes in the control arm: gives the smallest above."
+)
+@click.option(
+    "--answers", callback=_listed, metavar="Q1,Q2,…",
+    help="Ordered answers: the control arm's share of each, from lowest to highest; gives the smallest odds ratio.",
+)  # fmt: skip
+@click.option("--odds-ratio", type=float, metavar="OR", help="Instead of delta, of ordered answers: gives the power.")
+@click.option("--table", callback=_listed, metavar="N,N,…", help="The same for other numbers of sites.")
 @click.option(
     "--power", "target", type=float, metavar="SHARE", help="Power of the smallest detectable difference; 0.8."
 )

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from analysis.plan import PROCESSES, Outcome, Plan
-from analysis.question import Question
+from analysis.question import RECORDED, UNRECORDED, Question
 from evalapp import measures, responses, wording
 from evalapp.models import Allocation, Arm, Assignment, Membership, Response, Site, Trial, Wave
 from evalapp.shelf import questionnaire
@@ -48,7 +48,7 @@ METHOD_NAMES = {
     "cr3": "Least squares, cluster-robust CR3",
     "wild_bootstrap": "Wild cluster bootstrap",
     "gee": "Generalised estimating equations",
-    "win_probability": "Win probability (0.5: no difference)",
+    "win_probability": "Win probability",
     "randomisation": "Randomisation test",
     "did": "Difference in differences",
     "clda": "Constrained longitudinal model",
@@ -228,6 +228,8 @@ def compared(
         treatment=how.arms[0][0],
         strata="stratum" if schemes == {"stratified"} else None,
         pairs="stratum" if schemes == {"pairs"} else None,
+        # What a constrained set or minimisation balanced is not in the record, nor what sites drawn in two ways were drawn from.
+        allocation=UNRECORDED if schemes & set(RECORDED) or len(schemes) > 1 else None,
         design=plan.design,
         planned_sites=plan.planned_sites,
         level=plan.level,

@@ -49,6 +49,9 @@ Populations = dict[str, set[str]]
 FORM = 2
 # Reviews a site and people a review who answer, taken where the trial's own are not known yet.
 TYPICAL = (4.0, 6.0)
+# Taken for granted before the answers are seen: the ICCs, as `analysis.design.power` has them, and people's SD in points.
+SUPPOSED_ICC = (0.035, 0.135)
+SUPPOSED_SD = 20.0
 
 
 class NothingNew(Exception):
@@ -576,10 +579,6 @@ def _sizes(
 
     From counts as they are published, so that nothing can be worked out from it; with typical sizes where nobody answered.
     """
-    from analysis.results import NotEstimable  # noqa: PLC0415  (as above)
-    from analysis.smallest_visible import Planning, smallest_visible  # noqa: PLC0415
-
-    planning = Planning() if how.change else Planning(baseline_r=0.0)
     placed = here[here["arm"].notna()]
     counted = placed.groupby("arm")["site"].nunique()
     sites = [int(counted.get(arm, 0)) for arm in arms] if by_arm else [int(here["site"].nunique())]
@@ -588,17 +587,28 @@ def _sizes(
         "sites": sites,
         "smallest": None,
         "smallest_planned": None,
-        "sd": planning.sd if how.is_percent else None,
+        "sd": SUPPOSED_SD if how.is_percent else None,
     }
     split = (sites[0], sites[1]) if by_arm else (sites[0] // 2, sites[0] - sites[0] // 2)
     if reviews and len(placed) >= rules.people:
-        now = smallest_visible(split, reviews / sum(split), people / reviews, planning, alpha=plan.alpha)
-        found["smallest"] = None if isinstance(now, NotEstimable) else round(now, 2)
+        found["smallest"] = _smallest(split, reviews / sum(split), people / reviews, plan.alpha, start=how.change)
     if plan.planned_sites:
         half = plan.planned_sites // 2
-        then = smallest_visible((half, plan.planned_sites - half), *TYPICAL, planning, alpha=plan.alpha)
-        found["smallest_planned"] = None if isinstance(then, NotEstimable) else round(then, 2)
+        planned = (half, plan.planned_sites - half)
+        found["smallest_planned"] = _smallest(planned, *TYPICAL, plan.alpha, start=how.change)
     return found
+
+
+def _smallest(sites: tuple[int, int], reviews: float, people: float, alpha: float, *, start: bool) -> float | None:
+    """Smallest difference seen four times in five, in SD; None where an arm has too few sites to judge by."""
+    from analysis.design.power import TrialDesign, smallest_effect  # noqa: PLC0415  (as above)
+
+    if min(sites) < 2:
+        return None
+    # Rounded counts can leave less than one review a site, or person a review, on average.
+    reviews, people = max(reviews, 1.0), max(people, 1.0)
+    design = TrialDesign(sum(sites), reviews, people, *SUPPOSED_ICC, treated=sites[0], baseline_r=0.5 if start else 0.0)
+    return round(smallest_effect(design, alpha=alpha), 2)
 
 
 def _lost(

@@ -26,7 +26,7 @@ def trial(session: Session, slug: str = "trial", **facts: Any) -> Trial:
 
 def site(
     session: Session, of: Trial, name: str = "Northtown", *, arm: str | None = None, nation: str = "england",
-    joined_on: date | None = None,
+    joined_on: date | None = None, scheme: str = "complete",
 ) -> Site:  # fmt: skip
     """A site, allocated when an arm's code is given."""
     made = Site(trial_id=of.id, name=name, nation=nation, joined_on=joined_on)
@@ -34,7 +34,7 @@ def site(
     session.flush()
     if arm is not None:
         found = session.scalars(select(Arm).where(Arm.trial_id == of.id, Arm.code == arm)).one()
-        roster.allocate(session, made, found, scheme="complete", actor="system", now=NOW)
+        roster.allocate(session, made, found, scheme=scheme, actor="system", now=NOW)
     return made
 
 

@@ -9,7 +9,17 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from analysis.design.power import TrialDesign, power, risk_difference, sites_required, smallest_effect
+from analysis.design.power import (
+    TrialDesign,
+    power,
+    proportional_odds,
+    risk_difference,
+    sites_required,
+    smallest_effect,
+    smallest_odds_ratio,
+    smallest_risk,
+    win_probability,
+)
 from evalapp.cli import main
 
 OPTIONS = {"--sites": "20", "--reviews": "4", "--people": "6", "--icc-site": ".03", "--icc-review": ".08"}
@@ -62,6 +72,42 @@ def test_shares_answering_yes_may_be_given_instead_of_a_difference() -> None:
     assert answer(risks=".6,.4")["power"] == power(DESIGN, risk_difference(0.6, 0.4))
 
 
+def test_a_yes_or_no_outcome_has_its_smallest_share() -> None:
+    assert answer(risk=".4")["smallest_risk"] == smallest_risk(DESIGN, 0.4)
+    assert answer(risks=".6,.4")["smallest_risk"] == smallest_risk(DESIGN, 0.4)
+    text = " ".join(run(risk=".4").stdout.split())
+    assert f"smallest share above 40 % with 80 % {100 * (smallest_risk(DESIGN, 0.4) or 0):.1f} %" in text
+    assert answer(risk=".99")["smallest_risk"] is None
+
+
+def test_ordered_answers_have_their_odds_ratio_and_win_probability() -> None:
+    control = (0.2, 0.4, 0.4)
+    got = answer(answers=".2,.4,.4", odds_ratio="2")
+    theta, effect = win_probability(proportional_odds(control, 2.0), control)
+    assert (got["theta"], got["power"]) == (theta, power(DESIGN, effect))
+    smallest = got["smallest_odds_ratio"]
+    assert smallest == smallest_odds_ratio(DESIGN, control)
+    # At the smallest odds ratio the power is what was asked for.
+    at_it = win_probability(proportional_odds(control, smallest), control)[1]
+    assert power(DESIGN, at_it) == pytest.approx(0.8, abs=1e-9)
+    assert "win probability of the odds ratio" in run(answers=".2,.4,.4", odds_ratio="2").stdout
+    assert answer(answers=".001,.999")["smallest_odds_ratio"] is None
+
+
+def test_a_table_repeats_the_plan_for_other_numbers_of_sites() -> None:
+    got = answer(answers=".2,.4,.4", odds_ratio="2", table="8,20,40")
+    assert [one["sites"] for one in got["table"]] == [8, 20, 40]
+    assert got["table"][1]["power"] == got["power"]
+    assert got["table"][0]["smallest_odds_ratio"] > got["table"][1]["smallest_odds_ratio"]
+    kept = answer(delta=".4", treated="5", table="40")
+    assert kept["table"][0]["power"] == power(TrialDesign(40, 4, 6, 0.03, 0.08, treated=10), 0.4)
+    assert "odds ratio" in run(answers=".2,.4,.4", table="8,12").stdout
+
+
+def test_uneven_arms_are_planned_for_cr2() -> None:
+    assert "the planned arms are uneven" in " ".join(run(treated="5", delta=".4").stdout.split())
+
+
 def test_a_simulation_comes_again_from_its_seed_and_is_near_the_formula() -> None:
     one, other = (answer(delta=".4", simulate="200", baseline_r=".5") for _ in range(2))
     assert one == other
@@ -101,12 +147,19 @@ def test_a_trial_that_could_only_see_a_very_large_effect_is_told_so() -> None:
         ((), {"sites": "many"}, "'many' is not a valid integer"),
         ((), {"people": "0"}, "people: 0"),
         ((), {"attrition": "1"}, "attrition: 1"),
-        ((), {"delta": ".4", "power": ".8"}, "give one of --delta, --risks and --power"),
+        ((), {"delta": ".4", "power": ".8"}, "give one of --delta, --risks, --odds-ratio and --power"),
         ((), {"power": "80"}, "power: 80 is not a proportion"),
         ((), {"alpha": "0"}, "alpha: 0"),
         ((), {"delta": "nan"}, "delta: nan"),
         ((), {"risks": ".6"}, "two proportions with a comma"),
         ((), {"risks": "1.5,.4"}, "risk-treated: 1.5"),
+        ((), {"risk": "1.5"}, "risk-control: 1.5"),
+        ((), {"risk": ".4", "answers": ".5,.5"}, "give one of --risks, --risk and --answers"),
+        ((), {"odds_ratio": "2"}, "say what the control arm answers"),
+        ((), {"odds_ratio": "0", "answers": ".5,.5"}, "odds-ratio: 0 is not a number above 0"),
+        ((), {"answers": ".5,.6"}, "sum to 1"),
+        ((), {"answers": "often"}, "the control arm's proportions with commas"),
+        ((), {"table": "8,many"}, '"many" is not a number of sites'),
         ((), {"simulate": "0"}, "simulate: 0 trials"),
         ((), {"simulate": "10", "reviews": "1.5"}, "whole number"),
         ((), {"simulate": "10", "sites": "3"}, "too few to compare"),

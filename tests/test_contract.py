@@ -34,7 +34,22 @@ KEYS = {
     "outcome", "contrast", "treatment", "n", "primary", "primary_reason", "methods", "variance", "icc", "effect_size",
     "provenance",
 }  # fmt: skip
-FURTHER = {"icc_without_baseline", "warnings", "influence", "estimands", "risks"}
+FURTHER = {
+    "icc_without_baseline",
+    "warnings",
+    "influence",
+    "estimands",
+    "risks",
+    "small_enough",
+    "moderation",
+    "missing",
+    "bayesian",
+    "not_randomised",
+    "recruited",
+    "odds",
+    "mediation",
+    "every_review",
+}
 EFFECT = {"estimate", "se", "df", "statistic", "p", "ci", "warnings"}
 
 

@@ -24,6 +24,8 @@ from analysis.errors import BadData
 
 Analysis = Literal["after", "adjusted", "change"]
 MOST_SITES = 20_000
+# Beyond it everybody is in the highest category, but for one in ten million million.
+_LARGEST_LOG_ODDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -289,13 +291,41 @@ def proportional_odds(control: Sequence[float], odds_ratio: float) -> tuple[floa
     >>> [round(p, 4) for p in proportional_odds([0.5, 0.3, 0.2], 2.0)]
     [0.3333, 0.3333, 0.3333]
     """
-    if not odds_ratio > 0:
-        raise BadData(f"odds-ratio: {odds_ratio:g} is not above 0")
+    if not 0 < odds_ratio < math.inf:
+        raise BadData(f"odds-ratio: {odds_ratio:g} is not a number above 0")
     higher = [1.0]
     for k in range(1, len(control)):
         p = math.fsum(control[k:])
         higher.append(odds_ratio * p / (1.0 - p + odds_ratio * p))
     return tuple(a - b for a, b in zip(higher, [*higher[1:], 0.0], strict=True))
+
+
+def smallest_odds_ratio(
+    design: TrialDesign, control: Sequence[float], target: float = 0.8, alpha: float = 0.05
+) -> float | None:
+    """Smallest odds ratio above 1 that has the target power; None where even all in the highest category had not.
+
+    control : probabilities of the categories in the control arm, from lowest to highest; odds as `proportional_odds`.
+
+    >>> found = smallest_odds_ratio(TrialDesign(20, 4, 6, 0.02, 0.07), [0.2, 0.4, 0.4])
+    >>> round(found, 2), round(win_probability(proportional_odds([0.2, 0.4, 0.4], found), [0.2, 0.4, 0.4])[0], 3)
+    (1.97, 0.593)
+    """
+    goal = smallest_effect(design, target, alpha)
+
+    def worth(odds_ratio: float) -> float:
+        return win_probability(proportional_odds(control, odds_ratio), control)[1]
+
+    win_probability(control, control)  # refuses what are no probabilities
+    low, high = 0.0, 1.0  # of the logarithm
+    while worth(math.exp(high)) < goal:
+        low, high = high, 2.0 * high
+        if high > _LARGEST_LOG_ODDS:
+            return None
+    for _ in range(60):
+        middle = (low + high) / 2.0
+        low, high = (middle, high) if worth(math.exp(middle)) < goal else (low, middle)
+    return math.exp(high)
 
 
 def _df(design: TrialDesign) -> int:

@@ -277,7 +277,7 @@ def simulated_power(
     """
     arms = (design.in_treatment, design.sites - design.in_treatment)
     truth = Truth(design, effect)
-    primary = choose_primary("randomised", design.sites, arms, has_before=truth.has_baseline)
+    primary = choose_primary("randomised", design.sites, arms, has_before=truth.has_baseline, planned_arms=arms)
     if primary.method is None:
         raise BadData(f"sites: {design.sites} are too few to compare arms; simulate 4 or more")
     return simulate_methods(truth, (primary.method,), trials, seed=seed, alpha=alpha, jobs=jobs)[primary.method]

@@ -12,6 +12,7 @@ trials each of 6 to 40 sites of ten people (five categories, site SD 0.4, with a
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.special import expit
@@ -44,6 +45,17 @@ class Clmm:
     boundary: tuple[str, ...]
     loglik: float
     categories: tuple[float, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "odds_ratio": self.odds_ratio,
+            "odds_ratio_ci": list(self.odds_ratio_ci),
+            "log_odds": self.effect.to_dict(),
+            "sd_site": self.sd_site,
+            "sd_review": self.sd_review,
+            "boundary": list(self.boundary),
+            "categories": list(self.categories),
+        }
 
 
 def clmm(

@@ -6,7 +6,7 @@ variance sums their scores by site, or leaves out one site at a time.
 
 import math
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 from scipy.special import expit
@@ -36,6 +36,14 @@ class ProportionalOdds:
     coefficients: dict[str, float]
     loglik: float
     categories: tuple[float, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "odds_ratio": self.odds_ratio,
+            "odds_ratio_ci": list(self.odds_ratio_ci),
+            "log_odds": self.effect.to_dict(),
+            "categories": list(self.categories),
+        }
 
 
 def proportional_odds(

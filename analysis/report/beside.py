@@ -1,33 +1,27 @@
 """What a plan asks beside each outcome's results: the family's adjusted p-values, for whom, and what if the missing differ."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from analysis.compare import WEIGHTS, Comparison, MethodResult, residual_site_means
+from analysis.allocated import allocated, scheme_of
+from analysis.compare import Comparison, MethodResult, residual_site_means
 from analysis.errors import BadData
-from analysis.labels import coded, numbers
-from analysis.missing.tipping import Tipping, shares_of, tipping
-from analysis.moderation import ByBaseline, ByGroup, by_baseline, by_group
+from analysis.missing.tipping import Tipping
+from analysis.moderation import ByBaseline, ByGroup
+from analysis.moderation import moderation as moderation_by
 from analysis.multiplicity import hochberg, holm
-from analysis.question import Question
-from analysis.refusals import one_value_a_site
+from analysis.question import METHODS
 from analysis.report.document import Adjustment, Moderation, PlannedOutcome, StatisticalAnalysisPlan
 from analysis.report.tags import Lock, Tag, tag_of_moderation, tag_together
-from analysis.resampling.allocations import scheme
 from analysis.resampling.westfall_young import WestfallYoung, westfall_young
-from analysis.results import Codes, Floats, NotEstimable
+from analysis.results import Floats, NotEstimable
+from analysis.sensitivity import NO_DECISION, tipping_points
 from analysis.threads import one_thread
-from analysis.trial_data import read, treated_label
-
-# Numbers with more values than this are moderators as they are, in points; fewer are groups.
-_GROUPS = 10
-# δ of the grid, as multiples of the smallest worthwhile difference; without one, of 0.4 SD of the outcome.
-_STEPS = (-2.0, -1.0, 0.0, 1.0, 2.0)
-_STEP_IN_SD = 0.4
+from analysis.trial_data import read
 
 
 @dataclass(frozen=True)
@@ -127,23 +121,25 @@ def _over_allocations(
     if plan.design != "randomised":
         return NotEstimable("sites were not randomised, so there are no allocations to judge over; choose holm")
     try:
-        labels, site_arm, stratum = _allocation(plan.question(family[0], ("cr2",)), frame)
+        asked = plan.question(family[0], ("cr2",))
+        record = allocated(frame, asked)
+        reference = scheme_of(record, asked)
     except BadData as error:
         return NotEstimable(str(error))
-    means = np.full((len(labels), len(family)), np.nan)
+    means = np.full((len(record.labels), len(family)), np.nan)
     for k, one in enumerate(family):
         question = plan.question(one, ("cr2",))
         try:
             data = read(frame, question)
         except BadData:
             continue  # the outcome's own entry says why; it counts in the family without a p
-        means[[labels.index(name) for name in data.site_labels], k] = residual_site_means(data, question)
+        means[record.places(data.site_labels), k] = residual_site_means(data, question)
     with one_thread():
-        found = westfall_young(scheme(site_arm, stratum), site_arm, means, rng=np.random.default_rng(plan.seed))
+        found = westfall_young(reference, record.arm, means, rng=np.random.default_rng(plan.seed))
     if not isinstance(found, WestfallYoung):
         return found
     warnings = list(found.warnings)
-    if stratum is None:
+    if plan.allocation == "complete" and record.stratum is None:
         warnings.append("complete randomisation assumed, as neither strata nor pairs were named")
     return Adjusted(
         tag,
@@ -155,24 +151,6 @@ def _over_allocations(
     )
 
 
-def _allocation(question: Question, frame: pd.DataFrame) -> tuple[list[str], Floats, Codes | None]:
-    """Every site allocated, answered or not: labels, arm (1 treatment) and stratum or pair."""
-    site, labels = coded(frame[question.site])
-    arm, arm_labels = coded(frame[question.arm])
-    places = np.arange(len(frame))
-    site_arm = one_value_a_site(site, arm, labels, column=question.arm, kind="arm", places=places)
-    treated = arm_labels.index(treated_label(arm_labels, question.treatment, question.arm)[0])
-    known = np.flatnonzero(site_arm >= 0)
-    stratum: Codes | None = None
-    if grouping := question.strata or question.pairs:
-        stratum = one_value_a_site(
-            site, coded(frame[grouping])[0], labels, column=grouping, kind="stratum", places=places
-        )
-        known = np.flatnonzero((site_arm >= 0) & (stratum >= 0))
-        stratum = stratum[known]
-    return [labels[k] for k in known], (site_arm[known] == treated).astype(np.float64), stratum
-
-
 def moderated(
     plan: StatisticalAnalysisPlan, frame: pd.DataFrame, moderation: Moderation, lock: Lock | None
 ) -> Moderated:
@@ -182,26 +160,10 @@ def moderated(
     question = plan.question(outcome, ("lmm_kenward_roger",))
     result: ByGroup | ByBaseline | NotEstimable
     try:
-        result = _by(frame, question, moderation.by)
+        result = moderation_by(frame, question, moderation.by)
     except BadData as error:
         result = NotEstimable(str(error))
     return Moderated(tag, moderation.outcome, moderation.by, result, note)
-
-
-def _by(frame: pd.DataFrame, question: Question, by: str) -> ByGroup | ByBaseline | NotEstimable:
-    if by == question.baseline or (question.wave and by == question.outcome):
-        return by_baseline(frame, question)
-    if by not in frame.columns:
-        return NotEstimable(f'there is no column "{by}" in the table')
-    values = frame[by]
-    number = pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
-    if not number or values.nunique() <= _GROUPS:
-        return by_group(frame, question, by)
-    if question.wave:
-        return NotEstimable("long data: a number other than the first wave cannot be a moderator here")
-    others = (*question.covariates, question.baseline) if question.baseline else question.covariates
-    covariates = tuple(name for name in others if name != by)
-    return by_baseline(frame, replace(question, baseline=by, covariates=covariates))
 
 
 def tipped(
@@ -216,29 +178,10 @@ def tipped(
     primary = plan.primary
     method = plan.method_of(primary)
     tag, note = tag_together(plan, lock, "tipping", [primary])
-    people, sites = _tipping(plan, frame, _decided(plan, primary, comparisons), method)
+    decided = _decided(plan, primary, comparisons)
+    asked = plan.question(primary, (method or METHODS[0],))
+    people, sites = tipping_points(frame, asked, method, decided, primary.smallest_worthwhile)
     return Tipped(tag, primary.code, method, people, sites, note)
-
-
-def _tipping(
-    plan: StatisticalAnalysisPlan, frame: pd.DataFrame, result: MethodResult, method: str | None
-) -> tuple[Tipping | NotEstimable, Tipping | NotEstimable]:
-    if isinstance(result, NotEstimable) or method is None:
-        reason = NotEstimable(result.reason if isinstance(result, NotEstimable) else "no method decides")
-        return reason, reason
-    if method == "win_probability":
-        reason = NotEstimable("a win probability is not in points, so no shift in points can be added to it")
-        return reason, reason
-    question = plan.question(plan.primary, (method,))
-    shares = shares_of(frame, question, "site" if WEIGHTS[method] == "every site the same" else "person")
-    step = plan.primary.smallest_worthwhile
-    if step is None:
-        step = _STEP_IN_SD * float(np.nanstd(numbers(frame[question.outcome], question.outcome), ddof=1))
-    deltas = [step * one for one in _STEPS]
-    return (
-        tipping(result.estimate, result.ci, shares.people, deltas),
-        tipping(result.estimate, result.ci, shares.sites, deltas),
-    )
 
 
 def _decided(
@@ -247,9 +190,7 @@ def _decided(
     found, method = comparisons[outcome.code], plan.method_of(outcome)
     if isinstance(found, NotEstimable):
         return found
-    return (
-        NotEstimable("no method decides: so few sites are only described") if method is None else found.methods[method]
-    )
+    return NotEstimable(NO_DECISION) if method is None else found.methods[method]
 
 
 def _p(result: MethodResult) -> float | None:

@@ -15,22 +15,22 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from analysis.errors import BadData
-from analysis.primary import choose_primary
-from analysis.question import DESIGNS, METHODS, Design, Question
-from analysis.report.reader import Reader
+from analysis.primary import SITES_TO_JUDGE, choose_primary, is_uneven
+from analysis.question import ALLOCATIONS, DESIGNS, METHODS, RECORDED, Allocation, Design, Question
+from analysis.reader import Reader
 from analysis.resampling.allocations import complete, matched_pairs
 
 Family = Literal["primary", "secondary", "harm"]
 Adjustment = Literal["holm", "hochberg", "westfall_young", "none"]
-AllocationKind = Literal["complete", "stratified", "pairs"]
 BY_SITES = "by_sites"
-UNEVEN = 1.5
-SITES_TO_JUDGE = 6  # with fewer nothing is called significant, whatever the method
 
 
 @dataclass(frozen=True)
 class Columns:
-    """Which column of the table is what; names, or None where there is none."""
+    """Which column of the table is what; names, or None where there is none.
+
+    balance, order : what a constrained or minimised allocation used, as in `analysis.question.Question`.
+    """
 
     arm: str
     site: str
@@ -41,6 +41,8 @@ class Columns:
     treatment: str | None
     strata: str | None
     pairs: str | None
+    balance: tuple[str, ...] = ()
+    order: str | None = None
 
 
 @dataclass(frozen=True)
@@ -78,14 +80,14 @@ class StatisticalAnalysisPlan:
 
     estimand : who, what weight, what happens to those who leave, in a sentence.    planned_sites : with follow-up, of
     each arm (treatment, control).    alpha : two-sided.    adjust : for the secondary family.    tipping : whether the
-    missing answers of the primary outcome are stress-tested.
+    missing answers of the primary outcome are stress-tested.    best, coin : of a constrained, a minimised allocation.
     """
 
     title: str
     estimand: str
     design: Design
     planned_sites: tuple[int, int]
-    allocation: AllocationKind
+    allocation: Allocation
     alpha: float
     level: float
     seed: int
@@ -94,6 +96,8 @@ class StatisticalAnalysisPlan:
     columns: Columns
     outcomes: tuple[PlannedOutcome, ...]
     moderations: tuple[Moderation, ...]
+    best: float = 0.1
+    coin: float = 0.8
 
     @property
     def sites(self) -> int:
@@ -112,6 +116,12 @@ class StatisticalAnalysisPlan:
     def to_dict(self) -> dict[str, Any]:
         """Plain values that `plan_from_dict` reads back to an equal plan."""
         values: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        # What most allocations have no use for is left out, so that a plan written without it keeps its hash.
+        for table, key, usual in (
+            (values["columns"], "balance", []), (values["columns"], "order", None), (values, "best", 0.1), (values, "coin", 0.8),
+        ):  # fmt: skip
+            if table[key] == usual:
+                del table[key]
         return values
 
     def method_of(self, outcome: PlannedOutcome) -> str | None:
@@ -119,17 +129,9 @@ class StatisticalAnalysisPlan:
         if outcome.method != BY_SITES:
             return outcome.method
         has_before = outcome.baseline is not None or self.columns.wave is not None
-        usual = choose_primary(self.design, self.sites, self.planned_sites, has_before).method
-        return "cr2" if usual in {"cluster_summary", "lmm_kenward_roger"} and self.is_uneven else usual
-
-    @property
-    def is_uneven(self) -> bool:
-        """Whether the planned arms differ so much (3 to 2 and more) that pooling their variances is not safe.
-
-        Where the smaller arm varies more, methods that pool reject 8 to 14 % of true nulls, and no test that looks at the
-        variances first mends it (docs/calibration.md); CR2 does not pool.
-        """
-        return self.sites >= SITES_TO_JUDGE and max(self.planned_sites) >= UNEVEN * min(self.planned_sites)
+        return choose_primary(
+            self.design, self.sites, self.planned_sites, has_before, planned_arms=self.planned_sites
+        ).method
 
     def question(self, outcome: PlannedOutcome, methods: tuple[str, ...]) -> Question:
         """What is asked of the table for one outcome."""
@@ -138,7 +140,9 @@ class StatisticalAnalysisPlan:
             outcome=outcome.column, arm=of.arm, site=of.site, review=of.review, participant=of.participant,
             baseline=None if of.wave else outcome.baseline, wave=of.wave, wave_order=of.wave_order,
             treatment=of.treatment, covariates=outcome.covariates, strata=of.strata, pairs=of.pairs,
-            design=self.design, planned_sites=self.sites, methods=methods, level=self.level, seed=self.seed,
+            allocation=self.allocation if self.allocation in RECORDED else None, balance=of.balance, order=of.order,
+            best=self.best, coin=self.coin,
+            design=self.design, planned_arms=self.planned_sites, methods=methods, level=self.level, seed=self.seed,
         )  # fmt: skip
 
 
@@ -165,7 +169,7 @@ def plan_from_dict(values: Mapping[str, Any]) -> StatisticalAnalysisPlan:
         estimand=top.text("estimand"),
         design=top.choice("design", DESIGNS),  # type: ignore[arg-type]  # the choices are the literal's
         planned_sites=top.pair("planned_sites"),
-        allocation=top.choice("allocation", get_args(AllocationKind), "complete"),  # type: ignore[arg-type]
+        allocation=top.choice("allocation", ALLOCATIONS, "complete"),  # type: ignore[arg-type]
         alpha=top.number("alpha", 0.05),
         level=top.number("level", 0.95),
         seed=top.whole("seed", 0, 1),
@@ -174,6 +178,8 @@ def plan_from_dict(values: Mapping[str, Any]) -> StatisticalAnalysisPlan:
         columns=_columns(top.table("columns")),
         outcomes=tuple(_outcome(one) for one in top.tables("outcomes", needed=True)),
         moderations=tuple(_moderation(one) for one in top.tables("moderations")),
+        best=top.number("best", 0.1),
+        coin=top.number("coin", 0.8),
     )
     top.finish()
     _consistent(plan)
@@ -191,6 +197,8 @@ def _columns(given: Reader) -> Columns:
         treatment=given.optional("treatment"),
         strata=given.optional("strata"),
         pairs=given.optional("pairs"),
+        balance=given.texts("balance"),
+        order=given.optional("order"),
     )
     given.finish()
     return found
@@ -252,7 +260,7 @@ def attainable_p(plan: StatisticalAnalysisPlan) -> float:
     """The smallest two-sided p that a randomisation test of this plan could ever give.
 
     Of complete randomisation with the planned numbers, or of matched pairs; strata are taken as one, which gives
-    the most allocations there could be.
+    the most allocations there could be, and so are the constraints of a constrained or minimised one.
     """
     treated, control = plan.planned_sites
     if plan.allocation == "pairs":
@@ -295,7 +303,7 @@ def fatal(plan: StatisticalAnalysisPlan) -> tuple[str, ...]:
 def _to_know(plan: StatisticalAnalysisPlan) -> list[str]:
     found = []
     method, lowest = plan.method_of(plan.primary), attainable_p(plan)
-    if plan.sites < 6:
+    if plan.sites < SITES_TO_JUDGE:
         found.append(
             "with fewer than 6 sites a difference and its interval are shown, and nothing is called significant"
         )
@@ -304,15 +312,14 @@ def _to_know(plan: StatisticalAnalysisPlan) -> list[str]:
             f"the randomisation test shown beside the primary can give no p below {lowest:.3g}, above alpha "
             f"{plan.alpha:g}: it cannot confirm the primary by itself"
         )
-    ladder = choose_primary(
-        plan.design, plan.sites, plan.planned_sites, plan.primary.baseline is not None or plan.columns.wave is not None
-    )
-    if plan.is_uneven:
+    has_before = plan.primary.baseline is not None or plan.columns.wave is not None
+    ladder = choose_primary(plan.design, plan.sites, plan.planned_sites, has_before, planned_arms=plan.planned_sites)
+    if plan.design == "randomised" and is_uneven(plan.planned_sites):
         found.append(
             "the planned arms are uneven: where the smaller one varies more, methods that pool the variances claim too much, "
             "so the ladder takes cr2; plan equal arms if you can"
         )
-    elif method != ladder.method and ladder.method is not None and method is not None:
+    if method != ladder.method and ladder.method is not None and method is not None:
         found.append(f"the plan names {method} where the usual choice is {ladder.method}: {ladder.reason}")
     if method == "lmm_kenward_roger" and plan.sites < 12:
         found.append("with fewer than 12 sites the mixed model with Kenward–Roger is conservative")

@@ -12,7 +12,7 @@ NOT_LOCKED = "the plan was not locked before it was run"
 ADDED = "added after the plan was locked"
 
 # Keys of a plan that bear on every result: where one was changed after locking, every result deviates.
-_EVERYWHERE = ("estimand", "design", "planned_sites", "allocation", "alpha", "level", "seed", "columns")
+_EVERYWHERE = ("estimand", "design", "planned_sites", "allocation", "alpha", "level", "seed", "columns", "best", "coin")
 
 
 @dataclass(frozen=True)

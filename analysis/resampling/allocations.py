@@ -23,6 +23,8 @@ from analysis.results import Codes, Floats
 Allocations = np.typing.NDArray[np.int8]
 
 ENUMERATE_UP_TO = 1_000_000
+# Allocations that a constrained set is chosen from; of more, that many are drawn.
+CANDIDATES = 100_000
 # Sites whose allocation fits one float exactly, as a sum of powers of two.
 _SITES_A_CODE = 50
 
@@ -332,7 +334,7 @@ def constrained(
     *,
     best: float = 0.1,
     weights: tuple[float, ...] = (),
-    candidates: int = 100_000,
+    candidates: int = CANDIDATES,
 ) -> Constrained:
     """The best balanced share of a stratified scheme's allocations, as an explicit set.
 
@@ -351,7 +353,7 @@ def constrained(
     weight = np.array(weights or (1.0,) * covariates.shape[1])
     if len(weight) != covariates.shape[1] or (weight <= 0).any():
         raise BadData("weights: one number above 0 is needed for each covariate")
-    scores = (covariates - covariates.mean(axis=0)) * np.sqrt(weight / spread)
+    scores = _balance_scores(covariates, weights)
     keys = _keys(base.sites)
     columns = np.column_stack((keys, scores))
     if base.count <= candidates:
@@ -365,6 +367,22 @@ def constrained(
     cut = float(np.quantile(imbalance, best, method="inverted_cdf"))
     kept = sums[imbalance <= cut + 1e-10 * float(imbalance.max()), : keys.shape[1]]
     return Constrained(_allocations(kept, base.sites))
+
+
+def imbalance(candidates: Allocations, covariates: Floats, weights: tuple[float, ...] = ()) -> Floats:
+    """Of each allocation (count, S) of the same numbers of sites, up to a constant, as `constrained` has it: (count,).
+
+    >>> size = np.array([[1.0], [2.0], [3.0], [4.0]])
+    >>> apart, together = imbalance(np.array([[1, 1, 0, 0], [1, 0, 0, 1]], dtype=np.int8), size)
+    >>> float(together), bool(apart > 1)
+    (0.0, True)
+    """
+    return np.asarray(((candidates.astype(np.float64) @ _balance_scores(covariates, weights)) ** 2).sum(axis=1))
+
+
+def _balance_scores(covariates: Floats, weights: tuple[float, ...]) -> Floats:
+    weight = np.array(weights or (1.0,) * covariates.shape[1])
+    return np.asarray((covariates - covariates.mean(axis=0)) * np.sqrt(weight / covariates.var(axis=0)))
 
 
 def subset_sums(scores: Floats) -> list[Floats]:

@@ -22,6 +22,7 @@ DRAWS = 19_999
 BISECT_UP_TO_SITES = 30
 TIE = 1e-10
 NOT_OF_THE_SCHEME = "the allocation is not one that the scheme could have made"
+NO_SITE = "in some of the allocations an arm has no site with answers"
 GAPS = "some effects inside the interval are rejected too: its ends are the outermost that are not"
 
 
@@ -70,7 +71,8 @@ def randomisation_test(
 
     plan          : how the sites were allocated; never taken from the arms alone.
     site_arm      : (S,) 1 for treatment, an allocation of the plan.
-    outcome_means : (S,) unweighted site means of the outcome, residualised on covariates without arm.
+    outcome_means : (S,) unweighted site means of the outcome, residualised on covariates without arm; NaN where a site
+    that was allocated has no answers: it is re-allocated with the others, and counts in no mean.
     arm_means     : (S,) the same of the arm indicator.
     Up to `enumerate_up_to` allocations all are enumerated. Beyond, p is exact by meeting in the middle
     for complete randomisation of up to `count_up_to_sites` sites (at most 40), with an exact interval up to
@@ -85,10 +87,13 @@ def randomisation_test(
     """
     if not plan.could_make(site_arm):
         return NotEstimable(NOT_OF_THE_SCHEME)
+    there = ~np.isnan(outcome_means)
     scores = np.column_stack((outcome_means, arm_means))
-    scores = scores - scores.mean(axis=0)
-    treated = float(site_arm.sum())
-    weight = _weight(treated, len(site_arm))
+    scores = np.where(there[:, None], scores - scores[there].mean(axis=0), 0.0)
+    treated, answered = float(site_arm @ there), int(there.sum())
+    if not 0 < treated < answered:
+        return NotEstimable(NO_SITE)
+    weight = _weight(treated, answered)
     observed, slope = (float(v) for v in weight * (site_arm @ scores))
     if not slope > 1e-9:
         return NotEstimable("the covariates determine the arm")
@@ -96,13 +101,17 @@ def randomisation_test(
     alpha = round(1.0 - level, 12)
     warnings = list(too_few(plan, alpha, draws))
     exact = plan.enumerated(enumerate_up_to)
-    a, b = _differences(plan, scores, None if exact else draws, rng)
+    found = _differences(plan, scores, there, None if exact else draws, rng)
+    if found is None:
+        return NotEstimable(NO_SITE)
+    a, b = found
     test = _Reference(a, b, observed, slope, extra=0 if exact else 1)
     p, ci = test.p(), test.interval(alpha)
     if test.has_gaps(alpha, ci):
         warnings.append(GAPS)
     if not exact:
-        if isinstance(plan, Stratified) and len(plan.strata) == 1 and plan.sites <= min(count_up_to_sites, MOST_SITES):
+        countable = isinstance(plan, Stratified) and len(plan.strata) == 1 and bool(there.all())
+        if countable and plan.sites <= min(count_up_to_sites, MOST_SITES):
             exact = True
             p = _exact_p(scores, site_arm, 0.0)
             if plan.sites <= BISECT_UP_TO_SITES:
@@ -125,15 +134,26 @@ def _weight(treated: float, sites: int) -> float:
     return 1.0 / treated + 1.0 / (sites - treated)
 
 
-def _differences(plan: AllocationScheme, scores: Floats, draws: int | None, rng: np.random.Generator) -> Floats:
-    """Differences of the arms' means of centred scores (S, m) in every allocation, or in draws: (m, n)."""
-    if isinstance(plan, Stratified):
+def _differences(
+    plan: AllocationScheme,
+    scores: Floats,
+    there: np.typing.NDArray[np.bool_],
+    draws: int | None,
+    rng: np.random.Generator,
+) -> Floats | None:
+    """Differences of the arms' means of centred scores (S, m) in every allocation, or in draws: (m, n).
+
+    there : (S,) sites with answers; scores are 0 elsewhere. None where an allocation leaves an arm without any of them.
+    """
+    if isinstance(plan, Stratified) and there.all():
         sums = plan.every_sum(scores) if draws is None else plan.drawn_sums(scores, draws, rng)
         return _weight(float(sum(plan.treated)), plan.sites) * sums.T
-    columns = np.column_stack((scores, np.ones(len(scores))))
+    columns = np.column_stack((scores, there.astype(np.float64)))
     sums = plan.every_sum(columns) if draws is None else plan.drawn_sums(columns, draws, rng)
-    treated = sums[:, -1]
-    return np.asarray((1.0 / treated + 1.0 / (plan.sites - treated)) * sums[:, :-1].T)
+    treated, answered = sums[:, -1], float(there.sum())
+    if treated.min() < 0.5 or treated.max() > answered - 0.5:
+        return None
+    return np.asarray((1.0 / treated + 1.0 / (answered - treated)) * sums[:, :-1].T)
 
 
 @dataclass(frozen=True)

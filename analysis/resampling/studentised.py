@@ -44,6 +44,8 @@ def studentised_test(
     """
     if not plan.could_make(site_arm):
         return NotEstimable(NOT_OF_THE_SCHEME)
+    if np.isnan(outcome_means).any():
+        return NotEstimable("a site that was allocated has no answers, so its part in the standard error is unknown")
     sites, treated = len(site_arm), float(site_arm.sum())
     if min(treated, sites - treated) < 2:
         return NotEstimable("one site in an arm: its variance is unknown")

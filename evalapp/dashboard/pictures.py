@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 NOBODY = "nobody has answered yet"
 ENDLESS = {"days", "times", "number"}  # the greatest that is possible is far beyond any that is likely
+NO_BOUND = "no bound"
+# Not a difference, but the chance that one person's score is higher than another's: never on an axis of differences.
+CHANCE = "win_probability"
 
 
 def profile(frame: pd.DataFrame, how: Measured, level: float, *, by_arm: bool) -> Profile | Forest:
@@ -120,7 +123,7 @@ def methods(found: Comparison, how: Measured) -> Forest:
     rows = []
     for name, result in estimated(found).items():
         low, high = result.ci
-        if name == "win_probability" or low is None or high is None:
+        if name == CHANCE or low is None or high is None:
             continue  # not in points, or without an end to draw
         decides = name == found.primary.method
         value = _estimate(result.estimate, low, high, how)
@@ -225,33 +228,60 @@ def method_table(found: Comparison, how: Measured) -> Table:
     """Every method at full precision, those that gave no number with the reason; days stay the logarithms compared."""
     from analysis.results import NotEstimable  # noqa: PLC0415  (as above)
 
-    difference = "Difference of log-days" if how.measure == "times" else "Difference"
+    difference = "difference of log-days" if how.measure == "times" else "difference"
     head = (
-        "Method", "Decides", difference, "Standard error", "Degrees of freedom", "Statistic", "p", "Interval from",
-        "Interval to", "Why there is no number",
+        "Method", "Decides", "Estimate", "Standard error", "Degrees of freedom", "Statistic", "p", "Interval from",
+        "Interval to", "What is estimated", "Why there is no number",
     )  # fmt: skip
     rows: list[tuple[Cell, ...]] = []
     for name, label in METHOD_NAMES.items():
         result = found.methods.get(name)
         decides = "yes" if name == found.primary.method else "no"
+        what = "chance of a higher score (0.5: no difference)" if name == CHANCE else difference
         if isinstance(result, NotEstimable):
-            rows.append((label, decides, *(None,) * 7, result.reason))
+            rows.append((label, decides, *(None,) * 7, what, result.reason))
         elif result is not None:
             parts = (getattr(result, part, None) for part in ("estimate", "se", "df", "statistic", "p"))
-            rows.append((label, decides, *parts, *result.ci, None))
+            rows.append((label, decides, *parts, *result.ci, what, None))
     return Table(head, tuple(rows))
 
 
 def other_methods(found: Comparison, how: Measured) -> list[tuple[str, str, str, str, str]]:
-    """(method, estimate, interval, df, p) of every method that gave a number, but for the one that decides."""
+    """(method, estimate, interval, df, p) of every method that gave a difference, but for the one that decides."""
     rows, places = [], _told_places(how)
     for name, result in estimated(found).items():
-        if name != found.primary.method:
+        if name not in {found.primary.method, CHANCE}:
             df = getattr(result, "df", None)  # tests by resampling have none
             said_df = "" if df is None else number(df, 1)
             shown = findings.as_told(result.estimate, how)
             rows.append((METHOD_NAMES[name], number(shown, places), _ends(result.ci, how), said_df, p_value(result.p)))
     return rows
+
+
+def chance(found: Comparison, how: Measured) -> list[tuple[str, str]]:
+    """The win probability in words of its own, as it is a chance and no difference; nothing where there is none."""
+    from analysis.results import Effect  # noqa: PLC0415  (as above)
+
+    theta = found.methods.get(CHANCE)
+    if not isinstance(theta, Effect):
+        return []
+    (_, treatment), (_, control) = how.arms
+    return [
+        (
+            f"Chance that somebody of {treatment} has a higher score than somebody of {control}",
+            f"{_percent(theta.estimate)} (a tie counts half; with no difference it would be 50 %)",
+        ),
+        (
+            f"{100 * found.level:g} % interval",
+            " to ".join(NO_BOUND if end is None else _percent(end) for end in theta.ci),
+        ),
+        ("Degrees of freedom", number(theta.df, 1)),
+        ("p", p_value(theta.p)),
+    ]
+
+
+def _percent(share: float) -> str:
+    return f"{number(100 * share, 1)} %"
 
 
 def estimated(found: Comparison) -> dict[str, Effect | RandomisationTest | WildBootstrap]:
@@ -288,5 +318,5 @@ def _ends(ends: Interval, how: Measured) -> str:
 
 
 def _span(ends: Interval, decimals: int = 2) -> str:
-    low, high = ("no bound" if one is None else number(one, decimals) for one in ends)
+    low, high = (NO_BOUND if one is None else number(one, decimals) for one in ends)
     return f"{low} to {high}"

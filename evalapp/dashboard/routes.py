@@ -106,6 +106,7 @@ def outcome(slug: str, code: str) -> Page:
         facts=pictures.facts(found, how) if found else [],
         counted=pictures.people_counted(found, how) if found else [],
         others=pictures.other_methods(comparison, how) if comparison else [],
+        chance=pictures.chance(comparison, how) if comparison else [],
         weights=_weights(comparison), warnings=_warnings(comparison), excluded=_excluded(comparison),
     )  # fmt: skip
 

@@ -1,7 +1,6 @@
 """A comparison as text for a person: what was chosen and why, the numbers, and what to mind."""
 
 import math
-import textwrap
 from collections.abc import Iterable
 
 from analysis.compare import WEIGHTS, Comparison, Variance
@@ -13,7 +12,23 @@ from analysis.resampling.randomisation import RandomisationTest
 from analysis.resampling.wild_bootstrap import WildBootstrap
 from analysis.results import Effect, Interval, NotEstimable, Ratio
 from analysis.robust.influence import Influence
+from analysis.sensitivity import Sensitivity
 from analysis.views import Views
+from evalapp.exchange.sensitivity import beside_it
+from evalapp.exchange.text import (
+    cut,
+    equals,
+    header,
+    interval,
+    listed,
+    number,
+    p_value,
+    percent,
+    row,
+    tested,
+    with_interval,
+    wrapped,
+)
 
 NAMES = {
     "lmm_kenward_roger": "mixed model, Kenward–Roger",
@@ -29,12 +44,11 @@ NAMES = {
     "did": "difference-in-differences, CR2",
     "clda": "constrained longitudinal model",
 }
-_WIDTH = 98
 # A careless interval is worth a line where it is narrower than the honest one by more than this.
 _NARROWER = 0.10
 
 
-def in_words(result: Comparison, seen: Views) -> str:
+def in_words(result: Comparison, seen: Views, beside: Sensitivity) -> str:
     """The whole comparison, for a terminal 100 characters wide."""
     sections = [
         [f"{result.outcome}: {result.treatment} (treatment) − {result.control} (control)"],
@@ -46,8 +60,9 @@ def in_words(result: Comparison, seen: Views) -> str:
         _missing(result),
         _spread(result),
         _sensitivity(seen, result.level),
-        _listed("To mind", [*_notes(result), *_careless(result)]),
-        _listed("How each method weighs", _weights(result)),
+        *beside_it(beside, result),
+        listed("To mind", [*_notes(result), *_careless(result)]),
+        listed("How each method weighs", _weights(result)),
         [f"Data SHA-256 {result.data_sha256}", f"evalapp {result.version}, seed {result.seed}"],
     ]
     texts = ["\n".join(section) for section in sections]
@@ -66,18 +81,18 @@ def _counts(result: Comparison) -> Iterable[str]:
     # In long data those left out are people, of several rows each.
     people = counts.analysed + sum(counts.excluded.values())
     rows = f"{counts.rows} rows" if people == counts.rows else f"{counts.rows} rows of {people} people"
-    yield from _wrapped(f"{rows}, {counts.analysed} analysed" + (f"; left out: {lost}" if lost else ""), "  ")
+    yield from wrapped(f"{rows}, {counts.analysed} analysed" + (f"; left out: {lost}" if lost else ""), "  ")
 
 
 def _primary(result: Comparison) -> Iterable[str]:
     method = result.primary.method
     yield f"Primary: {NAMES[method] if method else 'none'}"
-    yield from _wrapped(result.primary.reason, "  ")
+    yield from wrapped(result.primary.reason, "  ")
     deciding = result.primary_result
     if isinstance(deciding, Effect):
-        yield f"  difference {number(deciding.estimate)}, {_tested(deciding, result.level)}"
+        yield f"  difference {number(deciding.estimate)}, {tested(deciding, result.level)}"
     elif isinstance(deciding, NotEstimable):
-        yield from _wrapped(f"not estimable: {deciding.reason}", "  ")
+        yield from wrapped(f"not estimable: {deciding.reason}", "  ")
     elif method:
         yield "  it is not among the methods asked for"
 
@@ -90,16 +105,16 @@ def _table(result: Comparison) -> Iterable[str]:
         title = f"{'*' if name == result.primary.method else ' '} {NAMES[name]}"
         match value:
             case Longitudinal():
-                rows.append(_row(title, value))
+                rows.append(row(title, value))
                 if len(value.contrasts) > 1:
                     rows += [
-                        _row(f"    at wave {_cut(wave, 24)}", effect)
+                        row(f"    at wave {cut(wave, 24)}", effect)
                         if isinstance(effect, Effect)
-                        else f"    at wave {_cut(wave, 24)}: {effect.reason}"
+                        else f"    at wave {cut(wave, 24)}: {effect.reason}"
                         for wave, effect in value.contrasts.items()
                     ]
             case Effect():
-                rows.append(_row(title, value))
+                rows.append(row(title, value))
             case WildBootstrap():
                 rows.append(
                     f"{title:38}{number(value.estimate):>11}{number(value.se):>9}{'':>7}"
@@ -110,40 +125,22 @@ def _table(result: Comparison) -> Iterable[str]:
                 if value.studentised is not None:
                     rows.append(_reallocated("    studentised", value.studentised))
     if rows:
-        yield _header("method", result.level)
+        yield header("method", result.level)
         yield from rows
         if any(row.startswith("*") for row in rows):
             yield "  * primary"
-
-
-def _header(first: str, level: float) -> str:
-    return f"  {first:36}{'difference':>11}{'SE':>9}{'df':>7}{'t':>8}{'p':>9}  {_percent(level)} interval"
-
-
-def _row(title: str, value: Effect) -> str:
-    return (
-        f"{title:38}{number(value.estimate):>11}{number(value.se):>9}{value.df:>7.4g}"
-        f"{value.statistic:>8.3f}{p_value(value.p):>9}  {interval(value.ci)}"
-    )
 
 
 def _reallocated(title: str, value: RandomisationTest) -> str:
     return f"{title:38}{number(value.estimate):>11}{'':>24}{p_value(value.p):>9}  {interval(value.ci)}"
 
 
-def _tested(value: Effect, level: float) -> str:
-    return (
-        f"{_percent(level)} interval {interval(value.ci)}, t({value.df:.4g}) = {value.statistic:.3f}, "
-        f"p {_equals(value.p)}"
-    )
-
-
 def _win_probability(result: Comparison) -> Iterable[str]:
     """A section of its own: it is a chance, not points, and its null is a half."""
     found = result.methods.get("win_probability")
     if isinstance(found, Effect):
-        yield f"Win probability  θ = {number(found.estimate)}, SE {number(found.se)}, {_tested(found, result.level)}"
-        yield from _wrapped(
+        yield f"Win probability  θ = {number(found.estimate)}, SE {number(found.se)}, {tested(found, result.level)}"
+        yield from wrapped(
             f"the chance that somebody of {result.treatment} has a higher outcome than somebody of {result.control}, "
             "ties counting half; 0.5 is no difference",
             "  ",
@@ -156,17 +153,17 @@ def _longitudinal(result: Comparison) -> Iterable[str]:
         return
     yield f"Longitudinal model  {found.people} people with {found.rows} rows, those with some waves missing included"
     parts = ", ".join(f"{name} {number(value)}" for name, value in found.variance.items())
-    yield from _wrapped(f"variance {parts}{_zero(found.boundary)}; REML log-likelihood {found.reml_loglik:.5f}", "  ")
+    yield from wrapped(f"variance {parts}{_zero(found.boundary)}; REML log-likelihood {found.reml_loglik:.5f}", "  ")
     together = found.together
     if isinstance(together, NotEstimable):
-        yield from _wrapped(f"all later waves at once: not estimable: {together.reason}", "  ")
+        yield from wrapped(f"all later waves at once: not estimable: {together.reason}", "  ")
     elif together is not None:
         test = f"F({together.ndf}, {together.df:.4g}) = {together.scale * together.statistic:.3f}"
-        yield f"  no difference at any later wave: {test}, p {_equals(together.p)}"
+        yield f"  no difference at any later wave: {test}, p {equals(together.p)}"
 
 
 def _missing(result: Comparison) -> Iterable[str]:
-    return _listed(
+    return listed(
         "Not estimated",
         [f"{NAMES[name]}: {one.reason}" for name, one in result.methods.items() if isinstance(one, NotEstimable)],
     )
@@ -176,17 +173,17 @@ def _spread(result: Comparison) -> Iterable[str]:
     variance = result.variance
     if isinstance(variance, Variance):
         review = "" if variance.review is None else f"review {number(variance.review)}, "
-        yield from _wrapped(
+        yield from wrapped(
             f"Variance  site {number(variance.site)}, {review}residual {number(variance.residual)}"
             f"{_zero(variance.boundary)}; REML log-likelihood {variance.reml_loglik:.5f}",
             "",
         )
     for title, ratios in (("ICC", result.icc), ("ICC without baseline", result.icc_without_baseline)):
-        parts = [f"{name} {_ratio(ratio)}" for name, ratio in ratios.items() if ratio is not None]
+        parts = [f"{name} {with_interval(ratio)}" for name, ratio in ratios.items() if ratio is not None]
         if parts:
             yield f"{title}  " + "; ".join(parts)
     if result.effect_size is not None:
-        yield f"Hedges g  {_ratio(result.effect_size)}"
+        yield f"Hedges g  {with_interval(result.effect_size)}"
 
 
 def _zero(boundary: tuple[str, ...]) -> str:
@@ -203,9 +200,9 @@ def _sensitivity(seen: Views, level: float) -> Iterable[str]:
 
 def _by_weight(found: Estimands | NotEstimable, level: float) -> Iterable[str]:
     if isinstance(found, NotEstimable):
-        yield from _wrapped(f"by weight: {found.reason}", "  – ")
+        yield from wrapped(f"by weight: {found.reason}", "  – ")
         return
-    yield _header("weight", level)
+    yield header("weight", level)
     for title, one in (
         ("every person the same", found.person),
         ("every review the same", found.review),
@@ -214,20 +211,20 @@ def _by_weight(found: Estimands | NotEstimable, level: float) -> Iterable[str]:
         ("change per person more at a site", found.by_size),
     ):
         if isinstance(one, Effect):
-            yield _row(f"  {title}", one)
+            yield row(f"  {title}", one)
         elif one is not None:
-            yield from _wrapped(f"{title}: {one.reason}", "  ")
+            yield from wrapped(f"{title}: {one.reason}", "  ")
 
 
 def _without_sites(found: Influence | NotEstimable) -> Iterable[str]:
     if isinstance(found, NotEstimable):
-        yield from _wrapped(f"without one site: {found.reason}", "  – ")
+        yield from wrapped(f"without one site: {found.reason}", "  – ")
         return
     known = [(one.estimate, one.site) for one in found.sites if one.estimate is not None]
     if known:
         (low, least), (high, most) = min(known), max(known)
         turning = ", ".join(one.site for one in found.turning())
-        yield from _wrapped(
+        yield from wrapped(
             f"without one site: {number(low)} (without site {least}) to {number(high)} (without site {most}), "
             f"where all sites give {number(found.estimate)}; "
             + (f"its sign turns without site {turning}" if turning else "no site alone turns its sign"),
@@ -235,20 +232,20 @@ def _without_sites(found: Influence | NotEstimable) -> Iterable[str]:
         )
     alone = ", ".join(one.site for one in found.sites if one.estimate is None)
     if alone:
-        yield from _wrapped(f"no difference can be estimated without site {alone}", "  ")
+        yield from wrapped(f"no difference can be estimated without site {alone}", "  ")
 
 
 def _as_risks(found: StandardisedRisks, level: float) -> Iterable[str]:
     treated, control = found.risks
     yield f"  standardised risk: {number(treated)} treated, {number(control)} not"
     if isinstance(found.difference, Effect):
-        yield f"    difference {number(found.difference.estimate)}, {_tested(found.difference, level)}"
+        yield f"    difference {number(found.difference.estimate)}, {tested(found.difference, level)}"
     else:
-        yield from _wrapped(f"difference: not estimable: {found.difference.reason}", "    ")
+        yield from wrapped(f"difference: not estimable: {found.difference.reason}", "    ")
     if isinstance(found.ratio, Ratio) and isinstance(found.log_ratio, Effect):
-        yield f"    ratio {number(found.ratio.value)}, {_percent(level)} interval {interval(found.ratio.ci)}"
+        yield f"    ratio {number(found.ratio.value)}, {percent(level)} interval {interval(found.ratio.ci)}"
     elif isinstance(found.ratio, NotEstimable):
-        yield from _wrapped(f"ratio: not estimable: {found.ratio.reason}", "    ")
+        yield from wrapped(f"ratio: not estimable: {found.ratio.reason}", "    ")
 
 
 def _notes(result: Comparison) -> Iterable[str]:
@@ -276,8 +273,8 @@ def _careless(result: Comparison) -> Iterable[str]:
     if boundary and isinstance(careless, Effect) and isinstance(honest, Effect) and careless.df > honest.df:
         yield (
             f"why not Satterthwaite: it drops the level estimated as zero ({', '.join(boundary)}) and takes "
-            f"{careless.df:.3g} degrees of freedom from {sites} sites: p {_equals(careless.p)}; Kenward–Roger keeps "
-            f"the level and has {honest.df:.3g}: p {_equals(honest.p)}"
+            f"{careless.df:.3g} degrees of freedom from {sites} sites: p {equals(careless.p)}; Kenward–Roger keeps "
+            f"the level and has {honest.df:.3g}: p {equals(honest.p)}"
         )
     careless, honest = (result.methods.get(name) for name in ("cr1s", "cr2"))
     if isinstance(careless, Effect) and isinstance(honest, Effect):
@@ -286,7 +283,7 @@ def _careless(result: Comparison) -> Iterable[str]:
             yield (
                 f"why not CR1S: its SE is {number(careless.se)} with {careless.df:.3g} degrees of freedom, that of CR2 "
                 f"{number(honest.se)} with {honest.df:.3g}; so its interval is {100 * narrower:.0f} % narrower and "
-                f"p {_equals(careless.p)}, where CR2 has p {_equals(honest.p)}"
+                f"p {equals(careless.p)}, where CR2 has p {equals(honest.p)}"
             )
 
 
@@ -302,45 +299,3 @@ def _weights(result: Comparison) -> Iterable[str]:
             weights.setdefault(WEIGHTS[name], []).append(NAMES[name])
     for weight, names in weights.items():
         yield f"{weight}: {'; '.join(names)}"
-
-
-def _listed(title: str, notes: Iterable[str]) -> list[str]:
-    lines = [line for note in notes for line in _wrapped(note, "  – ")]
-    return [title, *lines] if lines else []
-
-
-def _cut(text: str, width: int) -> str:
-    return text if len(text) <= width else f"{text[: width - 1]}…"
-
-
-def _wrapped(text: str, prefix: str) -> list[str]:
-    return textwrap.wrap(
-        text, _WIDTH, initial_indent=prefix, subsequent_indent=" " * len(prefix), break_on_hyphens=False
-    )
-
-
-def number(value: float) -> str:
-    return f"{value:.4g}" if value and abs(value) < 0.001 else f"{value:.4f}" if abs(value) < 1000 else f"{value:.6g}"
-
-
-def p_value(value: float) -> str:
-    return "< 0.0001" if value < 0.0001 else f"{value:.4f}"
-
-
-def _equals(p: float) -> str:
-    """For a sentence: "= 0.0123" or "< 0.0001"."""
-    said = p_value(p)
-    return said if said.startswith("<") else f"= {said}"
-
-
-def _percent(level: float) -> str:
-    return f"{100 * level:.4g} %"
-
-
-def interval(ci: Interval) -> str:
-    low, high = ("none" if bound is None else number(bound) for bound in ci)
-    return f"{low} to {high}"
-
-
-def _ratio(ratio: Ratio) -> str:
-    return f"{number(ratio.value)} ({interval(ratio.ci)})"

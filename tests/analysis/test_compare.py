@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.compare import METHODS, Question, compare
+from analysis.compare import LORD, METHODS, Question, compare
 from analysis.errors import BadData
 from analysis.primary import choose_primary
 from analysis.question import Design
@@ -42,6 +42,51 @@ def test_the_primary_follows_from_the_plan(
     assert primary.tag == ("pre-specified" if planned else "exploratory")
 
 
+@pytest.mark.parametrize(
+    ("planned", "method"),
+    [
+        ((6, 6), "lmm_kenward_roger"),
+        ((10, 14), "lmm_kenward_roger"),
+        ((10, 15), "cr2"),
+        ((14, 6), "cr2"),
+        ((4, 8), "cr2"),
+        ((4, 5), "cluster_summary"),
+        ((2, 4), "cr2"),
+        ((2, 3), "cluster_summary"),
+        ((1, 2), None),
+    ],
+)
+def test_arms_declared_uneven_are_compared_by_cr2(planned: tuple[int, int], method: str | None) -> None:
+    # The file's own arms do not matter: what was planned decides.
+    found = choose_primary("randomised", sum(planned), (10, 10), has_before=True, planned_arms=planned)
+    assert found.method == method
+    assert found.tag == "pre-specified"
+    not_randomised = choose_primary("nonrandomised", sum(planned), (10, 10), has_before=True, planned_arms=planned)
+    assert not_randomised.method in {"did", None}
+
+
+def test_what_decides_never_follows_from_the_outcome() -> None:
+    frame = trial(2, sites=12)
+    wild = frame.assign(outcome=frame.outcome * np.where(frame.arm == 1, 20.0, 1.0))
+    for asked in (question(planned_sites=12), question(planned_arms=(4, 8))):
+        assert compare(frame, asked).primary == compare(wild, asked).primary
+
+
+def test_uneven_arms_nobody_declared_are_warned_of_where_what_decides_pools_them() -> None:
+    frame = trial(2, sites=12)
+    uneven = frame.assign(arm=(frame.site < 4).astype(int))
+
+    def warned(**changes: Any) -> bool:
+        return any(
+            "the arms are uneven (4 and 8 sites)" in one for one in compare(uneven, question(**changes)).warnings
+        )
+
+    assert warned(planned_sites=12)
+    assert not warned(planned_arms=(4, 8))
+    assert not warned(planned_sites=12, design="nonrandomised")
+    assert not any("uneven" in one for one in compare(frame, question(planned_sites=12)).warnings)
+
+
 def test_every_method_is_answered_with_a_number_or_a_reason() -> None:
     result = compare(trial(1), question())
     assert tuple(result.methods) == METHODS
@@ -70,6 +115,21 @@ def test_where_sites_were_not_randomised_did_decides_and_the_rest_is_hedged() ->
     assert isinstance(permuted, RandomisationTest)
     assert any("as if" in note for note in permuted.warnings)
     assert any("associated" in note for note in result.warnings)
+
+
+def test_where_sites_chose_and_started_apart_changes_and_adjustment_may_disagree_and_it_is_said() -> None:
+    frame = trial(3, sites=14)
+    on = {"design": "nonrandomised", "planned_sites": 14, "methods": ("did", "cr2")}
+
+    def said(moved: pd.DataFrame) -> bool:
+        return LORD in compare(moved, question(**on)).methods["did"].warnings  # type: ignore[union-attr]
+
+    # Nobody changes, and the treated sites started higher: changes see nothing, adjustment for a noisy baseline much.
+    apart = frame.assign(baseline=frame.baseline + 3.0 * frame.arm, outcome=frame.outcome + 3.0 * frame.arm)
+    assert said(apart)
+    assert not said(frame)
+    randomised = compare(apart, question(**{**on, "design": "randomised"})).methods["did"]
+    assert LORD not in randomised.warnings  # type: ignore[union-attr]
 
 
 def test_a_change_needs_a_before() -> None:

@@ -58,6 +58,13 @@ def test_the_order_of_rows_changes_nothing(seed: int) -> None:
 
 
 @few
+@given(seeds, st.floats(-1000, 1000))
+def test_a_baseline_shifted_for_everyone_changes_nothing(seed: int, shift: float) -> None:
+    frame = trial(seed, effect=0.3)
+    same(compare(frame, question()), compare(frame.assign(baseline=frame.baseline + shift), question()))
+
+
+@few
 @given(seeds, st.floats(-1000, 1000), st.floats(0.01, 100))
 def test_units_of_the_outcome_scale_the_difference_and_nothing_else(seed: int, shift: float, scale: float) -> None:
     frame = trial(seed, effect=0.3)

@@ -155,7 +155,8 @@ def report(null: list[Cell], real: list[Cell], trials: int, seconds: float) -> s
         "reviews and reviews 2 to 10 people, and sites are allocated completely at random. A row's rates have a Monte",
         f"Carlo standard error of {100 * error:.1f} points where the truth is 5 %: one rate in twenty is {200 * error:.1f}",
         "points off by chance.",
-        "**Bold**: the method that decides at that number of sites (see `analysis/primary.py`).",
+        "**Bold**: the method that decides at that number of sites (see `analysis/primary.py`), where nothing is said of the",
+        "arms; a plan that declares uneven arms lets CR2 decide.",
         "",
         "## Claims of an effect where there is none",
         "",
@@ -208,6 +209,10 @@ def meaning(null: list[Cell], found: list[Cell], low: list[Cell]) -> list[str]:
                 f"at most {most['site_cr2']} % in every row with unequal arms{limit}",
                 f"(CR2 of people: {most['cr2']} %, studentised randomisation: {most['studentised']} %). With two or three sites",
                 "in an arm it will rarely find anything: that is the truth about such a trial.",
+                "",
+                "**What the software does.** The ladder of a plan, and `evalapp compare --planned-arms`, let CR2 of people",
+                "decide where the planned arms are 3 to 2 or more uneven. A number of sites alone, without the arms, leaves the",
+                "ladder as it is: the output then warns that the arms are uneven and points to CR2.",
             ]
     if low:
         shown = ", ".join(f"{c.condition} at {c.sites} ({percent(c.methods[c.primary].rejected)} %)" for c in low)

@@ -61,13 +61,14 @@ def people(
     seed: int = 1,
     waves: Iterable[str] = ("before", "month3"),
     prefix: str = "",
+    scheme: str = "complete",
 ) -> list[Membership]:
     """Practitioners at `sites` sites an arm, `reviews` reviews a site, `each` people a review, who all answered."""
     rng = np.random.default_rng(seed)
     found = []
     for arm in arms:
         for number in range(sites):
-            site = make.site(session, of, f"{prefix}{arm or 'place'}-{number}".title(), arm=arm)
+            site = make.site(session, of, f"{prefix}{arm or 'place'}-{number}".title(), arm=arm, scheme=scheme)
             level = rng.normal(50, 4)
             for label in range(reviews):
                 review = make.review(session, site, f"Review {label}", starts_on=LONG_AGO)

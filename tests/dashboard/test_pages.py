@@ -114,6 +114,36 @@ def test_the_primary_stands_first_and_the_other_methods_are_folded_below(app: Fl
     assert "CR2" not in page[:folded]
 
 
+def test_a_win_probability_is_a_chance_and_stands_among_no_differences(app: Flask, session: Session) -> None:
+    of = crowd.trial(session)
+    crowd.people(session, of, sites=6)
+    who = evaluator(app, session)
+    page = text_of(who, "/dashboard/trial/outcomes/blame")
+    table = page[page.index("<caption>Other methods</caption>") :]
+    differences, after = table[: table.index("</table>")], table[table.index("</table>") :]
+    assert "CR2" in differences
+    assert "Win probability" not in differences
+    assert re.search(
+        r"Chance that somebody of \S+ has a higher score than somebody of .*?</dt>\s*<dd>\d+\.\d %", after, re.S
+    )
+    assert "with no difference it would be 50 %" in after
+    figure = page[page.index('<details class="others">') : page.index("<caption>Other methods</caption>")]
+    assert "Win probability" not in figure
+
+
+@pytest.mark.parametrize("scheme", ["constrained", "minimised"])
+def test_sites_drawn_in_a_way_nobody_wrote_down_have_no_randomisation_test(
+    app: Flask, session: Session, scheme: str
+) -> None:
+    of = crowd.trial(session)
+    crowd.people(session, of, sites=6, scheme=scheme)
+    who = evaluator(app, session)
+    rows = rows_of(who, "/dashboard/trial/outcomes/blame/methods.csv")
+    row = next(row for row in rows if row[0] == "Randomisation test")
+    assert row[2] == ""
+    assert "the table does not hold how sites were drawn" in row[-1]
+
+
 def test_methods_that_are_not_built_are_absent(app: Flask, session: Session) -> None:
     of = crowd.trial(session)
     crowd.people(session, of)

@@ -72,11 +72,22 @@ class Reader:
             raise BadData(f"{self.where}.{key}: two whole numbers are needed, [treatment, control], not {value!r}")
         return value[0], value[1]
 
-    def flag(self, key: str, usual: bool) -> bool:
+    def optional_whole(self, key: str, at_least: int) -> int | None:
+        return self.whole(key, at_least) if self._given(key) else None
+
+    def flag(self, key: str, usual: bool | None = None) -> bool:
         value = self._value(key, usual)
         if not isinstance(value, bool):
             raise BadData(f"{self.where}.{key}: true or false is needed, not {value!r}")
         return value
+
+    def flag_or_null(self, key: str) -> bool | None:
+        """None only where it is written down, as null."""
+        return self.flag(key) if self._given(key) or key not in self._values else None
+
+    def pass_over(self, key: str) -> None:
+        """Allow a key that does not count here."""
+        self._read.add(key)
 
     def table(self, key: str) -> "Reader":
         return Reader(self._value(key, None), f"{self.where}.{key}")
