@@ -531,7 +531,7 @@ def test_the_plan_s_outcomes_reach_the_evaluator_s_pages_too(known: str, session
     assert 30 < means["Appreciative"] < 101
     assert "log-days" not in page
     head = rows_of(who, "/dashboard/benefit/outcomes/days-to-report/methods.csv")[0]
-    assert "Difference of log-days" in head
+    assert "What is estimated" in head
     app.extensions["evalapp"].engine.dispose()
 
 

@@ -54,7 +54,9 @@ def address_of(world: World) -> str:
 KIM = {"channel": "email", "address": "kim.jones@example.org", "language": "cy"}
 
 
-def test_an_address_is_kept_and_not_shown_again(coordinator: Browser, world: World, store: Engine, vault: Vault) -> None:
+def test_an_address_is_kept_and_not_shown_again(
+    coordinator: Browser, world: World, store: Engine, vault: Vault
+) -> None:
     answer = coordinator.fill(address_of(world), KIM)
     assert answer.status_code == 303
     page = coordinator.get(address_of(world)).get_data(as_text=True)
