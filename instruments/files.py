@@ -61,12 +61,13 @@ class Library:
     def for_role_and_wave(self, role: str, wave: str, *, outside_reviews: bool = False) -> tuple[Instrument, ...]:
         """The latest versions that ask something of this role at this wave, in every form, by name.
 
-        `outside_reviews` for those asked of people who answer for their site. Empty when there is none.
+        `outside_reviews` for those asked of people who answer for their site. Drafts are never among them. Empty when
+        there is none.
         """
-        newest = (self.latest(name) for name in dict.fromkeys(name for name, _ in self._instruments))
+        newest = {one.name: one for one in self._instruments.values() if one.status == "approved"}  # sorted by version
         return tuple(
             one
-            for one in newest
+            for one in newest.values()
             if one.asked and role in one.roles and wave in one.waves and one.outside_reviews == outside_reviews
         )
 
@@ -115,7 +116,7 @@ def read(source: Path) -> Instrument:
             problems.extend(error.problems)
     if problems or instrument is None:
         raise InstrumentError(problems)
-    first = Variant(instrument.language, "approved", tuple(texts_of(instrument).items()), sha256)
+    first = Variant(instrument.language, instrument.status, tuple(texts_of(instrument).items()), sha256)
     return replace(instrument, variants=(first, *(one for one in variants if one is not None)), sha256=sha256)
 
 
