@@ -288,7 +288,7 @@ class _Draft:
         if not codes:
             return
         places = [codes[place : place + MOST_ON_A_PAGE] for place in range(0, len(codes), MOST_ON_A_PAGE)]
-        where = f"section {_shown(section.words.get(self._language) or section.code or str(before + 1))}"
+        where = f"section {_shown(section.words.get(self._language) or section.code or str(before + 1))} of {self._form.name}"
         if len(places) > 1:
             self._note("approximated", where, f"its {len(codes)} questions stand on {len(places)} pages of at most six")
         number = before + 1
@@ -606,7 +606,7 @@ class _Draft:
         return found
 
     def _note(self, how: How, where: str, what: str) -> None:
-        self._report.append(Line(how, _shown(where), _shown(what, 600)))
+        self._report.append(Line(how, _shown(where), _shown(what, 4000)))
 
 
 _QUESTIONS = {"en": "Questions", "cy": "Cwestiynau", "pl": "Pytania", "ar": "أسئلة", "de": "Fragen", "fr": "Questions"}
