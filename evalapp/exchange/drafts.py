@@ -506,7 +506,7 @@ class _Draft:
         return kept if len(kept) > 1 else kept or parts
 
     def _earlier(self, name: str) -> Item:
-        code = self._codes.get(name.lower())
+        code = self._codes.get(name, self._codes.get(name.lower()))
         if code is None or code not in self._built:
             raise NotSayable(f"it asks about {_shown(name)}, which is not asked before it")
         item = self._built[code].item
@@ -558,6 +558,7 @@ class _Draft:
             code = f"q_{code}"
         code = _unlike(code[:32], self._taken)
         self._taken.add(code.lower())
+        self._codes.setdefault(name, code)
         self._codes.setdefault(name.lower(), code)
         if code != name:
             self._note("renamed", name, f"its code is {code}")
