@@ -208,7 +208,12 @@ class _Draft:
         asked = sum(len(section.questions) for section in self._form.sections)
         if asked > MOST_QUESTIONS:
             raise BadData(f"the file asks {asked:,} questions; the most is {MOST_QUESTIONS:,}, so export fewer at a time")
-        for section in self._form.sections:
+        title, kept = self._title("the title", self._form.words, lambda language: _QUESTIONS.get(language, "Questions"))
+        sections = list(self._form.sections)
+        if not kept and sections:
+            whole = Question("about_questions", "information", self._form.words)
+            sections[0] = replace(sections[0], questions=(whole, *sections[0].questions))
+        for section in sections:
             pages += self._pages(section, len(pages))
         if not self._built:
             raise BadData("the file holds no question that can be asked here; check that it is the right file")
@@ -227,7 +232,6 @@ class _Draft:
             items=(),
             scales=(),
         )
-        title = self._title("the title", self._form.words, lambda language: _QUESTIONS.get(language, "Questions"))
         refusals = tuple(
             (code, self._cleaned(f"the refusal {code}", words)) for code, words in self._form.refusals if code in REFUSALS
         )
@@ -284,17 +288,18 @@ class _Draft:
 
     def _pages(self, section: Section, before: int) -> Iterator[tuple[Page, Words]]:
         """The pages a section needs: at most six items each."""
-        codes = [built for question in section.questions for built in self._questions(question)]
-        if not codes:
+        if not section.questions:
             return
+        number = before + 1
+        where = f"section {_shown(section.words.get(self._language) or section.code or str(number))} of {self._form.name}"
+        title, kept = self._title(where, section.words, lambda language: f"{_PAGE.get(language, 'Page')} {number}")
+        questions = section.questions
+        if not kept:
+            questions = (Question(f"about_page_{number}", "information", section.words), *questions)
+        codes = [built for question in questions for built in self._questions(question)]
         places = [codes[place : place + MOST_ON_A_PAGE] for place in range(0, len(codes), MOST_ON_A_PAGE)]
-        where = f"section {_shown(section.words.get(self._language) or section.code or str(before + 1))} of {self._form.name}"
         if len(places) > 1:
             self._note("approximated", where, f"its {len(codes)} questions stand on {len(places)} pages of at most six")
-        number = before + 1
-        title = self._title(
-            where, section.words, lambda language: f"{_PAGE.get(language, 'Page')} {number}", said=bool(section.words)
-        )
         for extra, items in enumerate(places):
             code = section.code if section.code and len(places) == 1 else f"page_{number + extra}"
             yield Page(number + extra, code, "", tuple(items)), title
@@ -476,7 +481,9 @@ class _Draft:
                 if asked.kind == "yes_no" or asked.kind not in WORDED:
                     equal = tuple(self._compared(asked, "=", value) for value in values)
                     return equal[0] if len(equal) == 1 else Or(equal)
-                return OneOf(asked.code, tuple(str(self._value(asked, value)) for value in values))
+                chosen = tuple(str(self._value(asked, value)) for value in values)
+                alone = len(chosen) == 1 and asked.kind == "single"
+                return Compare(asked.code, "=", chosen[0]) if alone else OneOf(asked.code, chosen)
 
     def _either(self, parts: tuple[Condition, ...]) -> Condition:
         """One of these; where all ask whether one question has one of some answers, that in one."""
@@ -573,25 +580,19 @@ class _Draft:
     def _fact(self, where: str, text: str) -> str:
         return self._cleaned(where, {self._language: text}).get(self._language, "") if text.strip() else ""
 
-    def _title(self, where: str, words: Words, usual: Callable[[str], str], *, said: bool = True) -> Words:
-        """A title in every language: short, and of words a telephone's history may hold."""
-        found = self._cleaned(where, words)
-        titles = {}
-        for language in self._form.languages:
-            title = " ".join(found.get(language, "").split())
-            if not title and language != self._language and found.get(self._language):
-                continue
-            wrong = telling(title)
-            if title and (wrong or len(title) > LONGEST_TITLE):
-                why = f"says {wrong!r}, and a title stays on the telephone" if wrong else "is long for a title"
-                self._note("renamed", where, f"its title {_shown(title, 120)} {why}; it reads {usual(language)}")
-            elif title:
-                titles[language] = title
-                continue
-            elif said and not words:
-                self._note("approximated", where, f"it has no title; it reads {usual(language)}")
-            titles[language] = usual(language)
-        return titles
+    def _title(self, where: str, words: Words, usual: Callable[[str], str]) -> tuple[Words, bool]:
+        """A title in every language, short and of words a telephone's history may hold; and whether it is the file's."""
+        found = {language: " ".join(text.split()) for language, text in self._cleaned(where, words).items()}
+        for title in found.values():
+            word = telling(title)
+            if word or len(title) > LONGEST_TITLE:
+                why = f"says {word!r}, and a title stays on the telephone" if word else "is long"
+                now = usual(self._language)
+                self._note("renamed", where, f"its title {_shown(title, 120)} {why}; it is {now}, and the words stand below it")
+                return {language: usual(language) for language in self._form.languages}, False
+        if not found:
+            return {language: usual(language) for language in self._form.languages}, True
+        return {**found, self._language: found.get(self._language) or usual(self._language)}, True
 
     def _cleaned(self, where: str, words: Words) -> Words:
         """Texts in plain letters: markup, unseen characters and places for other answers taken out, and noted."""

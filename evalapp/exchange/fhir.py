@@ -139,12 +139,13 @@ def _extended(of: Mapping[str, Any], url: str) -> Any:
 
 @dataclass
 class _Open:
-    """Where in the questionnaire a question stands: the heading it is under, what must hold, how deep it is."""
+    """Where in the questionnaire a question stands: under which heading, what must hold there, how deep."""
 
     heading: Words = field(default_factory=dict)
     code: str = ""
     shown: tuple[Shown, ...] = ()
     depth: int = 0
+    number: int = 0  # of the heading: a group without one goes on under the last
 
 
 class _Reader:
@@ -158,10 +159,11 @@ class _Reader:
         self._languages = [self._language]
         self._sections: list[Section] = []
         self._items = 0
+        self._headings = 0
+        self._last = -1
 
     def form(self) -> Form:
         resource = self._resource
-        self._under: _Open | None = None
         self._walk(_tables(resource, "item"), _Open())
         for key in sorted(set(resource) - _FORM_KEYS):
             self._note("dropped", "the questionnaire", f"its {key}, which has no place here")
@@ -199,9 +201,11 @@ class _Reader:
             page = code.removeprefix("page-") if code.startswith("page-") and under.depth == 0 else ""
             if item.get("repeats") is True:
                 self._note("approximated", code, "a group that may be answered several times is asked once")
-            inner = _Open(self._words(item, "text") or under.heading, page, shown, under.depth + 1)
+            inner = replace(under, shown=shown, depth=under.depth + 1)
+            if heading := self._words(item, "text"):
+                self._headings += 1
+                inner = replace(inner, heading=heading, code=page, number=self._headings)
             self._walk(children, inner)
-            self._under = None if self._under is inner else self._under
             return
         hints = [child for child in children if self._is_help(child)]
         question = self._question(item, code, kind, hints, shown)
@@ -214,13 +218,9 @@ class _Reader:
 
     def _add(self, question: Question, under: _Open) -> None:
         """To the section that is open, or to a new one where the heading changed."""
-        last = self._under
-        same = last is not None and (last.heading, last.code) == (under.heading, under.code) and (
-            last is under or last.depth != under.depth or not under.heading
-        )
-        if not same or not self._sections:
+        if self._last != under.number or not self._sections:
             self._sections.append(Section(under.heading, (), under.code))
-        self._under = under
+            self._last = under.number
         self._sections[-1] = replace(self._sections[-1], questions=(*self._sections[-1].questions, question))
 
     def _settings(self, item: Mapping[str, Any], code: str) -> None:

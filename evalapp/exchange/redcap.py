@@ -159,9 +159,6 @@ def _form(name: str, fields: list[dict[str, str]], language: str, report: list[L
         header, _ = plain_text(row[HEADER])
         if header or not sections or "page" in own:
             sections.append(Section({language: row[HEADER]} if header else {}, (), _text(own, "page")))
-            if len(header) > _LONGEST_HEADER and not own:
-                sections[-1] = Section({}, (Question(f"{row[NAME]}_heading", "information", {language: row[HEADER]}),))
-                report.append(Line("approximated", row[NAME], "its section's heading is long and stands as information"))
         question = _question(row, own, language, dialect, report)
         if question is not None:
             sections[-1] = replace(sections[-1], questions=(*sections[-1].questions, question))
@@ -181,7 +178,6 @@ def _form(name: str, fields: list[dict[str, str]], language: str, report: list[L
     )
 
 
-_LONGEST_HEADER = 80
 _REFUSED = ("prefer_not", "not_applicable")
 
 
