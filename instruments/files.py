@@ -77,12 +77,19 @@ def library(directory: Path = LIBRARY) -> Library:
 
     It reads files each time it is called: read once, when the program starts.
     """
+    found, problems = sound(directory)
+    if not len(found) and not problems:
+        problems = (f"{directory}: holds no instruments; give the directory that has one folder for each",)
+    if problems:
+        raise InstrumentError(problems)
+    return found
+
+
+def sound(directory: Path) -> tuple[Library, tuple[str, ...]]:
+    """The sound instruments of a directory, and the faults of the others; none where there is no directory."""
     problems: list[str] = []
     found: list[Instrument] = []
-    folders = sorted(path for path in directory.glob("*") if path.is_dir())
-    if not folders:
-        problems.append(f"{directory}: holds no instruments; give the directory that has one folder for each")
-    for folder in folders:
+    for folder in sorted(path for path in directory.glob("*") if path.is_dir() and not path.name.startswith(".")):
         for source in _sources(folder, problems):
             try:
                 instrument = read(source)
@@ -90,9 +97,7 @@ def library(directory: Path = LIBRARY) -> Library:
                 problems.extend(error.problems)
             else:
                 found.append(instrument)
-    if problems:
-        raise InstrumentError(problems)
-    return Library(found)
+    return Library(found), tuple(problems)
 
 
 def read(source: Path) -> Instrument:

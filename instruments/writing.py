@@ -86,10 +86,12 @@ def write(instrument: Instrument, folder: Path, *comments: str) -> tuple[Path, .
     home.mkdir(parents=True, exist_ok=True)
     found = files(instrument, *comments)
     for old in home.glob(f"{instrument.version}.*toml"):
-        if old.name not in found:
+        if old.name not in found and not old.name.endswith(".map.toml"):
             old.unlink()
     for name, text in found.items():
-        (home / name).write_text(text, encoding="utf-8", newline="\n")
+        half = folder / f".{instrument.name}.{name}"  # written beside, then put in place: nobody ever reads half a file
+        half.write_text(text, encoding="utf-8", newline="\n")
+        half.replace(home / name)
     return tuple(home / name for name in found)
 
 
@@ -249,4 +251,3 @@ def _toml(value: object) -> str:
 
 def _seen(letter: str) -> str:
     return f"\\u{ord(letter):04x}" if ord(letter) < 32 or ord(letter) == 127 else letter
-

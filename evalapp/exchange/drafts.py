@@ -85,6 +85,14 @@ class Imported:
 
 
 @dataclass(frozen=True, slots=True)
+class Written:
+    """A file to hand over, and a line for everything of the questionnaire that its format cannot hold."""
+
+    content: bytes
+    report: tuple[Line, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Choice:
     """An answer to choose: the file's code of it, and its words."""
 
@@ -152,6 +160,19 @@ def drafted(form: Form, report: list[Line]) -> Instrument:
     return _Draft(form, report).made()
 
 
+def distinct(instruments: Iterable[Instrument], report: list[Line]) -> tuple[Instrument, ...]:
+    """The same, each under a name of its own; a name changed for that is noted."""
+    made: list[Instrument] = []
+    for one in instruments:
+        taken = {other.name for other in made}
+        endings = ("", *(f"_{number}" for number in range(2, len(taken) + 3)))
+        name = next(found for ending in endings if (found := one.name[: 40 - len(ending)] + ending) not in taken)
+        if name != one.name:
+            report.append(Line("renamed", one.name, f"its name is {name}, since another has the first"))
+        made.append(replace(one, name=name))
+    return tuple(made)
+
+
 def neutral_name(text: str) -> str:
     """A name a folder may have, close to a text: small letters, digits and _."""
     name = re.sub(r"[^a-z0-9]+", "_", _latin(text).lower()).strip("_")[:40].strip("_")
@@ -207,7 +228,9 @@ class _Draft:
         pages: list[tuple[Page, Words]] = []
         asked = sum(len(section.questions) for section in self._form.sections)
         if asked > MOST_QUESTIONS:
-            raise BadData(f"the file asks {asked:,} questions; the most is {MOST_QUESTIONS:,}, so export fewer at a time")
+            raise BadData(
+                f"the file asks {asked:,} questions; the most is {MOST_QUESTIONS:,}, so export fewer at a time"
+            )
         title, kept = self._title("the title", self._form.words, lambda language: _QUESTIONS.get(language, "Questions"))
         sections = list(self._form.sections)
         if not kept and sections:
@@ -233,11 +256,11 @@ class _Draft:
             scales=(),
         )
         refusals = tuple(
-            (code, self._cleaned(f"the refusal {code}", words)) for code, words in self._form.refusals if code in REFUSALS
+            (code, self._cleaned(f"the refusal {code}", words))
+            for code, words in self._form.refusals
+            if code in REFUSALS
         )
-        whole = {
-            language: self._in(bare, language, title, refusals, pages) for language in self._form.languages
-        }
+        whole = {language: self._in(bare, language, title, refusals, pages) for language in self._form.languages}
         for language, places in self._untranslated.items():
             some = ", ".join(places[:3])
             self._note(
@@ -262,7 +285,9 @@ class _Draft:
             language=language,
             title=self._said("the title", title, language),
             refusals=tuple((code, self._said(f"refusal {code}", words, language)) for code, words in refusals),
-            pages=tuple(page._replace(title=self._said(f"page {page.number}", words, language)) for page, words in pages),
+            pages=tuple(
+                page._replace(title=self._said(f"page {page.number}", words, language)) for page, words in pages
+            ),
             items=tuple(self._item_in(built, language) for built in self._built.values()),
         )
 
@@ -291,7 +316,9 @@ class _Draft:
         if not section.questions:
             return
         number = before + 1
-        where = f"section {_shown(section.words.get(self._language) or section.code or str(number))} of {self._form.name}"
+        where = (
+            f"section {_shown(section.words.get(self._language) or section.code or str(number))} of {self._form.name}"
+        )
         title, kept = self._title(where, section.words, lambda language: f"{_PAGE.get(language, 'Page')} {number}")
         questions = section.questions
         if not kept:
@@ -307,7 +334,9 @@ class _Draft:
     def _questions(self, question: Question) -> Iterator[str]:
         """The codes of the items a question becomes: itself, and a box for an answer of one's own."""
         if question.other is not None and question.kind in WORDED and question.choices:
-            words = {language: question.other.get(language) or _OTHER.get(language, "") for language in self._form.languages}
+            words = {
+                language: question.other.get(language) or _OTHER.get(language, "") for language in self._form.languages
+            }
             code = _unlike("other", {choice.code.lower() for choice in question.choices})
             choices = (*question.choices, Choice(code, _spoken(words) or {self._language: _OTHER["en"]}))
             yield self._question(replace(question, choices=choices))
@@ -337,7 +366,9 @@ class _Draft:
             kind=question.kind,
             text="",
             options=tuple((option, "") for option, _ in options),
-            refusals=() if question.kind == "information" else tuple(one for one in question.refusals if one in self._refusals),
+            refusals=()
+            if question.kind == "information"
+            else tuple(one for one in question.refusals if one in self._refusals),
             picture=question.picture if question.picture in BESIDE else "",
             pictures=question.pictures,
         )
@@ -408,7 +439,9 @@ class _Draft:
             words = self._cleaned(f"{question.code}, answer {choice.code}", choice.words)
             if not words:
                 words = {self._language: choice.code or "–"}
-                self._note("approximated", f"{question.code}, answer {_shown(choice.code)}", "it has no words; its code stands")
+                self._note(
+                    "approximated", f"{question.code}, answer {_shown(choice.code)}", "it has no words; its code stands"
+                )
             if question.kind in NUMBERED:
                 options.append((int(choice.code), words))
                 values.setdefault(choice.code, choice.code)
@@ -423,7 +456,9 @@ class _Draft:
             self._note("renamed", f"{question.code}, answers", "; ".join(renamed))
         read = Counter(words.get(self._language) for _, words in options)
         if twice := [words for words, times in read.items() if words and times > 1]:
-            self._note("approximated", question.code, f"more than one answer reads {_shown(twice[0])}; their codes are added")
+            self._note(
+                "approximated", question.code, f"more than one answer reads {_shown(twice[0])}; their codes are added"
+            )
         return options, values
 
     def _bounded(self, question: Question, item: Item) -> Item:
@@ -487,7 +522,11 @@ class _Draft:
 
     def _either(self, parts: tuple[Condition, ...]) -> Condition:
         """One of these; where all ask whether one question has one of some answers, that in one."""
-        asked = {part.item for part in parts if isinstance(part, OneOf) or (isinstance(part, Compare) and part.operator == "=")}
+        asked = {
+            part.item
+            for part in parts
+            if isinstance(part, OneOf) or (isinstance(part, Compare) and part.operator == "=")
+        }
         if len(asked) == 1 and all(isinstance(part, Compare | OneOf) for part in parts):
             item = self._built[asked.pop()].item
             values = tuple(value for part in parts for value in _values(part))
@@ -529,11 +568,17 @@ class _Draft:
         if sign in {"=", "!="}:
             chosen = str(self._value(item, value))
             if item.kind == "several":
-                return OneOf(item.code, (chosen,)) if sign == "=" else And((Answered(item.code), Not(OneOf(item.code, (chosen,)))))
+                return (
+                    OneOf(item.code, (chosen,))
+                    if sign == "="
+                    else And((Answered(item.code), Not(OneOf(item.code, (chosen,)))))
+                )
             return Compare(item.code, sign, chosen)
         theirs = {ours: code for code, ours in self._values[item.code].items()}
         within = tuple(
-            ours for ours, code in theirs.items() if number_of(code) is not None and _holds(number_of(code), sign, number_of(value))
+            ours
+            for ours, code in theirs.items()
+            if number_of(code) is not None and _holds(number_of(code), sign, number_of(value))
         )
         if not within:
             raise NotSayable(f"no answer of {item.code} is {sign} {value}")
@@ -588,7 +633,9 @@ class _Draft:
             if word or len(title) > LONGEST_TITLE:
                 why = f"says {word!r}, and a title stays on the telephone" if word else "is long"
                 now = usual(self._language)
-                self._note("renamed", where, f"its title {_shown(title, 120)} {why}; it is {now}, and the words stand below it")
+                self._note(
+                    "renamed", where, f"its title {_shown(title, 120)} {why}; it is {now}, and the words stand below it"
+                )
                 return {language: usual(language) for language in self._form.languages}, False
         if not found:
             return {language: usual(language) for language in self._form.languages}, True
@@ -612,7 +659,6 @@ class _Draft:
 
 
 _QUESTIONS = {"en": "Questions", "cy": "Cwestiynau", "pl": "Pytania", "ar": "أسئلة", "de": "Fragen", "fr": "Questions"}
-
 
 
 def yes_or_no(languages: Sequence[str]) -> tuple[Choice, ...]:
@@ -649,7 +695,9 @@ def plain_text(text: str) -> tuple[str, list[tuple[How, str]]]:
     if not _SURE.fullmatch(bracketed):
         bracketed = bracketed.replace("{", "(").replace("}", ")")
     if bracketed != seen:
-        lost.append(("approximated", "its text holds a place for another answer or a calculation, now in round brackets"))
+        lost.append(
+            ("approximated", "its text holds a place for another answer or a calculation, now in round brackets")
+        )
     seen = bracketed
     lines = (" ".join(line.split()) for line in seen.split("\n"))
     plain = re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()

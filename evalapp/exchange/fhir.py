@@ -21,13 +21,13 @@ from evalapp.exchange.drafts import (
     Section,
     Shown,
     Words,
+    Written,
     drafted,
     language_of,
     number_of,
     yes_or_no,
 )
 from evalapp.exchange.files import text_of
-from evalapp.exchange.redcap import Written
 from instruments import (
     KINDS,
     REFUSALS,
@@ -68,7 +68,19 @@ _ITEM_KEYS = {
     "linkId", "text", "_text", "type", "item", "enableWhen", "enableBehavior", "answerOption", "answerValueSet",
     "extension", "maxLength", "repeats", "required", "readOnly", "prefix",
 }  # fmt: skip
-_FORM_KEYS = {"resourceType", "item", "title", "_title", "name", "language", "publisher", "copyright", "extension", "contained", "id"}
+_FORM_KEYS = {
+    "resourceType",
+    "item",
+    "title",
+    "_title",
+    "name",
+    "language",
+    "publisher",
+    "copyright",
+    "extension",
+    "contained",
+    "id",
+}
 
 
 def read(raw: bytes, *, name: str = "imported", language: str = "en") -> Imported:
@@ -108,7 +120,9 @@ def _resources(found: Any) -> Iterator[Mapping[str, Any]]:
     elif kind == "Questionnaire":
         yield found
     else:
-        raise BadData(f"the file is {f'a FHIR {kind}' if isinstance(kind, str) else 'no FHIR resource'}; bring {_WANTED}")
+        raise BadData(
+            f"the file is {f'a FHIR {kind}' if isinstance(kind, str) else 'no FHIR resource'}; bring {_WANTED}"
+        )
 
 
 def _table(value: Any) -> Mapping[str, Any]:
@@ -241,7 +255,12 @@ class _Reader:
         return _text(item, "type") == "display" and _control(item) in {"help", "flyover", "unit", "prompt"}
 
     def _question(
-        self, item: Mapping[str, Any], code: str, kind: str, hints: Sequence[Mapping[str, Any]], shown: tuple[Shown, ...]
+        self,
+        item: Mapping[str, Any],
+        code: str,
+        kind: str,
+        hints: Sequence[Mapping[str, Any]],
+        shown: tuple[Shown, ...],
     ) -> Question | None:
         if kind in _NOT_ASKED:
             self._note("dropped", code, f"{_NOT_ASKED[kind]}, which nobody is asked here")
@@ -254,7 +273,10 @@ class _Reader:
             for language, text in self._words(one, "text").items():
                 hint[language] = f"{hint[language]} {text}" if language in hint else text
         if isinstance(ours := _extended(item, _HINT), str):
-            hint = {self._language: ours, **self._translated(_table(next(iter(_extensions(item, _HINT)), {}).get("_valueString")))}
+            hint = {
+                self._language: ours,
+                **self._translated(_table(next(iter(_extensions(item, _HINT)), {}).get("_valueString"))),
+            }
         question = Question(code, "information", words, hint, shown=shown)
         if kind in {"choice", "open-choice"}:
             return self._chosen(question, item, kind)
@@ -280,7 +302,9 @@ class _Reader:
             case "date" | "dateTime":
                 if kind == "dateTime":
                     self._note("approximated", code, "a date with the time of day; the day alone is asked")
-                return replace(question, kind="date", minimum=self._day(item, code, LOW), maximum=self._day(item, code, HIGH))
+                return replace(
+                    question, kind="date", minimum=self._day(item, code, LOW), maximum=self._day(item, code, HIGH)
+                )
             case "text":
                 return replace(question, kind="long_text", max_length=longest)
             case "string":
@@ -308,7 +332,12 @@ class _Reader:
         value = _extended(item, url)
         if value is None:
             return None
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or abs(value) >= 1e15:
+        if (
+            isinstance(value, bool)
+            or not isinstance(value, int | float)
+            or not math.isfinite(value)
+            or abs(value) >= 1e15
+        ):
             self._note("dropped", code, f"its bound {value}, which is no number")
             return None
         return value
@@ -331,7 +360,11 @@ class _Reader:
         choices = tuple(choice for choice, _ in options)
         names = [str(_value(one)) for one in _extensions(item, _PICTURES)]
         question = replace(
-            question, refusals=refused, choices=choices, pictures=tuple(names), picture=str(_extended(item, _PICTURE) or "")
+            question,
+            refusals=refused,
+            choices=choices,
+            pictures=tuple(names),
+            picture=str(_extended(item, _PICTURE) or ""),
         )
         if wanted in KINDS:
             return replace(question, kind=cast("Kind", wanted))
@@ -356,26 +389,47 @@ class _Reader:
         if renamed:
             self._note("renamed", f"{question.code}, answers", "; ".join(renamed))
         choices = tuple(replace(choice, code=weight) for choice, weight in pairs)
-        return replace(question, kind="agreement", choices=choices, values={choice.code: weight for choice, weight in pairs})
+        return replace(
+            question, kind="agreement", choices=choices, values={choice.code: weight for choice, weight in pairs}
+        )
 
     def _options(self, item: Mapping[str, Any], code: str, *, quiet: bool = False) -> list[tuple[Choice, str | None]]:
         """The answers listed, each with the points it counts for, if any."""
         found = []
         for option in _tables(item, "answerOption") or self._value_set(item, code, quiet=quiet):
             coding = _table(option.get("valueCoding"))
-            weight = next((str(value) for url in WEIGHTS for one in (coding, option) if (value := _extended(one, url)) is not None), None)
+            weight = next(
+                (
+                    str(value)
+                    for url in WEIGHTS
+                    for one in (coding, option)
+                    if (value := _extended(one, url)) is not None
+                ),
+                None,
+            )
             if coding:
                 words = self._words(coding, "display")
                 found.append((Choice(_text(coding, "code") or _text(coding, "display"), words), weight))
             else:
-                value = next((option[key] for key in ("valueString", "valueInteger", "valueDate", "valueTime") if key in option), None)
+                value = next(
+                    (option[key] for key in ("valueString", "valueInteger", "valueDate", "valueTime") if key in option),
+                    None,
+                )
                 if value is None:
                     if not quiet:
                         self._note("dropped", code, "an answer that is not in words, numbers or codes")
                     continue
                 if isinstance(value, int) and not isinstance(value, bool):
                     weight = weight or str(value)
-                found.append((Choice(str(value), {self._language: str(value), **self._translated(_table(option.get("_valueString")))}), weight))
+                found.append(
+                    (
+                        Choice(
+                            str(value),
+                            {self._language: str(value), **self._translated(_table(option.get("_valueString")))},
+                        ),
+                        weight,
+                    )
+                )
             if option.get("initialSelected") is True and not quiet:
                 self._note("dropped", code, f"that {found[-1][0].code} is chosen beforehand")
             if not quiet:
@@ -391,7 +445,9 @@ class _Reader:
         for held in _tables(self._resource, "contained"):
             if said in {f"#{held.get('id')}", held.get("url")} and held.get("resourceType") == "ValueSet":
                 expanded = _tables(_table(held.get("expansion")), "contains")
-                listed = [one for part in _tables(_table(held.get("compose")), "include") for one in _tables(part, "concept")]
+                listed = [
+                    one for part in _tables(_table(held.get("compose")), "include") for one in _tables(part, "concept")
+                ]
                 return [{"valueCoding": one} for one in expanded or listed]
         if not quiet:
             self._note("dropped", code, f"its list of answers {said}, which is not in the file")
@@ -479,7 +535,10 @@ class _Writer:
         self._first = instrument.in_language(instrument.languages[0])
         self._texts = {one: texts_of(instrument.in_language(one)) for one in instrument.languages[1:]}
         self._items = {item.code: item for item in self._first.items}
-        self.report = [Line("dropped", f"scale {scale.code}", "a questionnaire of FHIR holds no scores") for scale in instrument.scales]
+        self.report = [
+            Line("dropped", f"scale {scale.code}", "a questionnaire of FHIR holds no scores")
+            for scale in instrument.scales
+        ]
 
     def resource(self) -> dict[str, Any]:
         one = self._first
@@ -502,7 +561,11 @@ class _Writer:
         return {key: value for key, value in made.items() if value != []}
 
     def _item(self, item: Item) -> dict[str, Any]:
-        made: dict[str, Any] = {"linkId": item.code, **self._said("text", item.text, f"items.{item.code}.text"), "type": _type(item)}
+        made: dict[str, Any] = {
+            "linkId": item.code,
+            **self._said("text", item.text, f"items.{item.code}.text"),
+            "type": _type(item),
+        }
         extensions = [] if item.kind in _PLAIN else [{"url": _KIND, "valueCode": item.kind}]
         extensions += [{"url": _PICTURES, "valueString": name} for name in item.pictures]
         extensions += [{"url": _PICTURE, "valueString": item.picture}] if item.picture else []
@@ -514,7 +577,12 @@ class _Writer:
         if item.options:
             made["answerOption"] = [self._option(item, str(code), label) for code, label in item.options]
             made["answerOption"] += [
-                {"valueCoding": {"code": code, **self._said("display", dict(self._first.refusals)[code], f"refusals.{code}")}}
+                {
+                    "valueCoding": {
+                        "code": code,
+                        **self._said("display", dict(self._first.refusals)[code], f"refusals.{code}"),
+                    }
+                }
                 for code in item.refusals
             ]
             if item.kind == "several":
@@ -522,7 +590,13 @@ class _Writer:
         else:
             extensions += [{"url": _REFUSAL, "valueCode": code} for code in item.refusals]
             if item.refusals:
-                self.report.append(Line("approximated", item.code, "its refusals stand in an extension of ours; others do not offer them"))
+                self.report.append(
+                    Line(
+                        "approximated",
+                        item.code,
+                        "its refusals stand in an extension of ours; others do not offer them",
+                    )
+                )
         if item.max_length is not None:
             made["maxLength"] = item.max_length
         if item.show_if is not None:
@@ -539,7 +613,12 @@ class _Writer:
             beside = {"_valueString": said["_text"]} if "_text" in said else {}
             extensions.append({"url": _HINT, "valueString": item.hint, **beside})
             return
-        control = {"url": CONTROL, "valueCodeableConcept": {"coding": [{"system": "http://hl7.org/fhir/questionnaire-item-control", "code": "help"}]}}
+        control = {
+            "url": CONTROL,
+            "valueCodeableConcept": {
+                "coding": [{"system": "http://hl7.org/fhir/questionnaire-item-control", "code": "help"}]
+            },
+        }
         made["item"] = [{"linkId": f"{item.code}-hint", **said, "type": "display", "extension": [control]}]
 
     def _option(self, item: Item, code: str, label: str) -> dict[str, Any]:
@@ -560,7 +639,11 @@ class _Writer:
         if any(row is None for row in rows):
             extensions.append({"url": _SHOW_IF, "valueString": condition_text(condition)})
             self.report.append(
-                Line("approximated", code, f"its condition {condition_text(condition)} stands in an extension of ours; others always show it")
+                Line(
+                    "approximated",
+                    code,
+                    f"its condition {condition_text(condition)} stands in an extension of ours; others always show it",
+                )
             )
             return {}
         return {"enableWhen": rows} | ({"enableBehavior": behaviour} if len(rows) > 1 else {})
@@ -571,9 +654,17 @@ class _Writer:
                 return {"question": code, "operator": "exists", "answerBoolean": isinstance(part, Answered)}
             case Compare(code, sign, value):
                 if self._items[code].kind in (*WORDED, *NUMBERED):
-                    return {"question": code, "operator": sign, "answerCoding": {"code": str(value)}} if sign in {"=", "!="} else None
+                    return (
+                        {"question": code, "operator": sign, "answerCoding": {"code": str(value)}}
+                        if sign in {"=", "!="}
+                        else None
+                    )
                 day = self._items[code].kind == "date"
-                return {"question": code, "operator": sign, **({"answerDate": value} if day else _typed("answer", value))}
+                return {
+                    "question": code,
+                    "operator": sign,
+                    **({"answerDate": value} if day else _typed("answer", value)),
+                }
             case OneOf(code, (value,)):
                 return {"question": code, "operator": "=", "answerCoding": {"code": str(value)}}
         return None
@@ -581,7 +672,10 @@ class _Writer:
     def _said(self, key: str, text: str, place: str) -> dict[str, Any]:
         """A text, and beside it its translations."""
         others = [
-            {"url": TRANSLATION, "extension": [{"url": "lang", "valueCode": language}, {"url": "content", "valueString": texts[place]}]}
+            {
+                "url": TRANSLATION,
+                "extension": [{"url": "lang", "valueCode": language}, {"url": "content", "valueString": texts[place]}],
+            }
             for language, texts in self._texts.items()
             if place in texts
         ]

@@ -57,7 +57,9 @@ def check_archive(raw: bytes) -> None:
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
         raise BadData(f"the workbook is damaged ({error}); save it again and bring that") from None
     if len(entries) > MOST_ENTRIES:
-        raise BadData(f"the workbook holds {len(entries)} parts; the most is {MOST_ENTRIES}, so copy its sheets to a new one")
+        raise BadData(
+            f"the workbook holds {len(entries)} parts; the most is {MOST_ENTRIES}, so copy its sheets to a new one"
+        )
     unpacked = sum(entry.file_size for entry in entries)
     if unpacked > LARGEST_UNPACKED:
         raise BadData(

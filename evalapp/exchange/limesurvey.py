@@ -38,7 +38,9 @@ def read(raw: bytes, *, name: str = "imported", language: str = "") -> Imported:
     """
     tables, kind = _tables(sized(raw))
     if kind != "Survey":
-        raise BadData(f"the file is LimeSurvey's, but of a {kind or 'thing that is not named'}, not a survey; {_WANTED}")
+        raise BadData(
+            f"the file is LimeSurvey's, but of a {kind or 'thing that is not named'}, not a survey; {_WANTED}"
+        )
     report: list[Line] = []
     survey = _survey(tables, language or "en", report)
     form = _form(survey, name, report)
@@ -57,7 +59,9 @@ class _Reader:
         self._rows = 0
 
     def refuse(self, *_: object) -> None:
-        raise BadData("the file declares a document type or entities, which no survey needs; export it from LimeSurvey again")
+        raise BadData(
+            "the file declares a document type or entities, which no survey needs; export it from LimeSurvey again"
+        )
 
     def start(self, tag: str, _: object) -> None:
         self._path.append(tag)
@@ -145,18 +149,34 @@ def _survey(tables: Mapping[str, list[dict[str, str]]], language: str, report: l
     def either(table: str, key: str, text: str) -> Mapping[str, Words]:
         """Texts of the new shape, else of the old."""
         own = words(f"{table.rstrip('s')}_l10ns", key, text)
-        return {**words("subquestions", key, text), **words(table, key, text), **own} if table == "questions" else own or words(table, key, text)
+        return (
+            {**words("subquestions", key, text), **words(table, key, text), **own}
+            if table == "questions"
+            else own or words(table, key, text)
+        )
 
     title = words("surveys_languagesettings", "surveyls_survey_id", "surveyls_title")
     welcome = words("surveys_languagesettings", "surveyls_survey_id", "surveyls_welcometext")
     described = words("surveys_languagesettings", "surveyls_survey_id", "surveyls_description")
     for what, column in (("its end text", "surveyls_endtext"), ("its privacy notice", "surveyls_policy_notice")):
         if any(row.get(column, "").strip() for row in tables.get("surveys_languagesettings", [])):
-            report.append(Line("dropped", "the survey", f"{what}; pages before and after the questions are this trial's own"))
+            report.append(
+                Line("dropped", "the survey", f"{what}; pages before and after the questions are this trial's own")
+            )
     if described:
         report.append(Line("dropped", "the survey", "its description; pages before the questions are this trial's own"))
-    report.append(Line("dropped", "the survey", "how it is run (letters, dates, appearance, who may answer); this trial's rules hold"))
-    for table, what in (("quota", "quota"), ("assessments", "assessment"), ("defaultvalues", "answer filled in beforehand")):
+    report.append(
+        Line(
+            "dropped",
+            "the survey",
+            "how it is run (letters, dates, appearance, who may answer); this trial's rules hold",
+        )
+    )
+    for table, what in (
+        ("quota", "quota"),
+        ("assessments", "assessment"),
+        ("defaultvalues", "answer filled in beforehand"),
+    ):
         if tables.get(table):
             report.append(Line("dropped", "the survey", f"{len(tables[table])} of its {table}: no {what} is made here"))
     return _Survey(
@@ -166,7 +186,11 @@ def _survey(tables: Mapping[str, list[dict[str, str]]], language: str, report: l
         groups=_once(tables.get("groups", []), "gid", "group_order"),
         group_words=either("groups", "gid", "group_name"),
         group_texts=either("groups", "gid", "description"),
-        questions=_once([row for row in tables.get("questions", []) if row.get("parent_qid", "0") in {"0", ""}], "qid", "question_order"),
+        questions=_once(
+            [row for row in tables.get("questions", []) if row.get("parent_qid", "0") in {"0", ""}],
+            "qid",
+            "question_order",
+        ),
         parts=_parts(tables),
         words=either("questions", "qid", "question"),
         helps=either("questions", "qid", "help"),
@@ -195,7 +219,9 @@ def _parts(tables: Mapping[str, list[dict[str, str]]]) -> dict[str, list[Row]]:
     return _by(_once(inner, "qid", "question_order"), "parent_qid")
 
 
-def _answers(tables: Mapping[str, list[dict[str, str]]], spoken: Mapping[str, str]) -> dict[str, list[tuple[Row, Words]]]:
+def _answers(
+    tables: Mapping[str, list[dict[str, str]]], spoken: Mapping[str, str]
+) -> dict[str, list[tuple[Row, Words]]]:
     first = next(iter(spoken.values()))
     said: dict[str, dict[str, str]] = defaultdict(dict)
     for row in tables.get("answer_l10ns", []):
@@ -253,16 +279,23 @@ def _name_all(survey: _Survey) -> None:
         code, kind = row.get("title", ""), row.get("type", "")
         numbers = f"{row.get('sid', '')}X{row.get('gid', '')}X{row.get('qid', '')}"
         survey.names |= dict.fromkeys((code.lower(), numbers.lower()), (code, None))
-        survey.names |= {f"{code}_other".lower(): (f"{code}_other", None), f"{numbers}other".lower(): (f"{code}_other", None)}
+        survey.names |= {
+            f"{code}_other".lower(): (f"{code}_other", None),
+            f"{numbers}other".lower(): (f"{code}_other", None),
+        }
         survey.names |= {f"{code}_comment".lower(): (f"{code}_comment", None)}
         for part in survey.parts.get(row.get("qid", ""), []):
             own = part.get("title", "")
             box = (code, own) if kind in "MP" else (f"{code}_{own}", None)
-            survey.names |= dict.fromkeys((f"{code}_{own}".lower(), f"{numbers}{own}".lower(), f"+{numbers}{own}".lower()), box)
+            survey.names |= dict.fromkeys(
+                (f"{code}_{own}".lower(), f"{numbers}{own}".lower(), f"+{numbers}{own}".lower()), box
+            )
             if kind == "1":
                 for scale in "01":
                     both = (f"{code}_{own}_{int(scale) + 1}", None)
-                    survey.names |= dict.fromkeys((f"{code}_{own}_{scale}".lower(), f"{numbers}{own}#{scale}".lower()), both)
+                    survey.names |= dict.fromkeys(
+                        (f"{code}_{own}_{scale}".lower(), f"{numbers}{own}#{scale}".lower()), both
+                    )
 
 
 def _questions(row: Row, survey: _Survey, report: list[Line]) -> Iterator[Question]:
@@ -312,7 +345,9 @@ def _settings(row: Row, attributes: Mapping[str, Words], survey: _Survey) -> Ite
         yield Line("dropped", code, "it must be answered; here every question may be skipped")
     if row.get("preg", "").strip():
         yield Line("dropped", code, f"that what is written is checked ({row['preg']})")
-    if any(answer.get("assessment_value", "0") not in {"", "0"} for answer, _ in survey.answers.get(row.get("qid", ""), [])):
+    if any(
+        answer.get("assessment_value", "0") not in {"", "0"} for answer, _ in survey.answers.get(row.get("qid", ""), [])
+    ):
         yield Line("dropped", code, "the points its answers count for")
     if any(part.get("relevance", "1") not in {"", "1"} for part in survey.parts.get(row.get("qid", ""), [])):
         yield Line("dropped", code, "that some of its rows or boxes hang on other answers; they are always shown")
@@ -416,7 +451,9 @@ def _number(question: Question, row: Row, survey: _Survey, report: list[Line]) -
     whole = _first(attributes, "num_value_int_only") in {"1", "Y"}
     units = [_first(attributes, key) for key in ("prefix", "suffix")]
     if any(units):
-        report.append(Line("approximated", question.code, f"what stands beside the box ({' … '.join(units)}) is in its hint"))
+        report.append(
+            Line("approximated", question.code, f"what stands beside the box ({' … '.join(units)}) is in its hint")
+        )
         beside = " … ".join(unit for unit in units if unit)
         first = survey.languages[0]
         question = replace(question, hint={**question.hint, first: f"{question.hint.get(first, '')} {beside}".strip()})
@@ -427,7 +464,9 @@ def _date(question: Question, row: Row, survey: _Survey, report: list[Line]) -> 
     attributes = survey.attributes.get(row.get("qid", ""), {})
     form = _first(attributes, "date_format")
     if re.search(r"[HhMi]{2}|:", form.replace("mm", "", 1)):
-        report.append(Line("approximated", question.code, f"a date with the time of day ({form}); the day alone is asked"))
+        report.append(
+            Line("approximated", question.code, f"a date with the time of day ({form}); the day alone is asked")
+        )
     for key in ("date_min", "date_max"):
         if _first(attributes, key):
             report.append(Line("dropped", question.code, f"its bound {_first(attributes, key)}"))
@@ -450,7 +489,11 @@ def _listed(question: Question, row: Row, survey: _Survey, report: list[Line]) -
         yield Question(f"{question.code}_comment", "long_text", _in_each(survey, _COMMENT), shown=question.shown)
 
 
-_COMMENT = {"en": "Please comment on your answer.", "cy": "Rhowch sylw ar eich ateb.", "de": "Bitte kommentieren Sie Ihre Antwort."}
+_COMMENT = {
+    "en": "Please comment on your answer.",
+    "cy": "Rhowch sylw ar eich ateb.",
+    "de": "Bitte kommentieren Sie Ihre Antwort.",
+}
 
 
 def _in_each(survey: _Survey, words: Words) -> Words:
@@ -469,7 +512,12 @@ def _boxes(question: Question, row: Row, survey: _Survey, report: list[Line]) ->
         report.append(Line("approximated", question.code, "the comment beside each box is a question after it"))
         for part, choice in zip(parts, choices, strict=True):
             held = Shown("", OneOf(question.code, (choice.code,)))
-            yield Question(f"{question.code}_{part.get('title', '')}comment", "short_text", choice.words, shown=(*question.shown, held))
+            yield Question(
+                f"{question.code}_{part.get('title', '')}comment",
+                "short_text",
+                choice.words,
+                shown=(*question.shown, held),
+            )
 
 
 def _rows(
@@ -483,7 +531,12 @@ def _rows(
     for part in survey.parts.get(row.get("qid", ""), []):
         if scale is None or (part.get("scale_id", "0") or "0") == scale:
             own = part.get("title", "")
-            yield own, Question(f"{code}_{own}", "information", survey.words.get(part.get("qid", ""), {}), shown=question.shown)
+            yield (
+                own,
+                Question(
+                    f"{code}_{own}", "information", survey.words.get(part.get("qid", ""), {}), shown=question.shown
+                ),
+            )
 
 
 def _array(choices: Callable[[Row, _Survey], tuple[Choice, ...]], kind: Kind) -> "_Reading":
@@ -498,18 +551,27 @@ def _array(choices: Callable[[Row, _Survey], tuple[Choice, ...]], kind: Kind) ->
 
 def _dual(question: Question, row: Row, survey: _Survey, report: list[Line]) -> _Made:
     attributes = survey.attributes.get(row.get("qid", ""), {})
-    report.append(Line("approximated", question.code, "two sets of answers side by side; each is a question of its own"))
+    report.append(
+        Line("approximated", question.code, "two sets of answers side by side; each is a question of its own")
+    )
     for own, one in _rows(question, row, survey, report):
         if not own:
             yield one
             continue
         for scale, header in (("0", "dualscale_headerA"), ("1", "dualscale_headerB")):
             heads = attributes.get(header, {})
-            words = {language: f"{text} – {heads[language]}" if heads.get(language) else text for language, text in one.words.items()}
+            words = {
+                language: f"{text} – {heads[language]}" if heads.get(language) else text
+                for language, text in one.words.items()
+            }
             answers = _choices(row, survey, scale)
             steps = all(choice.code.isdecimal() for choice in answers)
             yield replace(
-                one, code=f"{one.code}_{int(scale) + 1}", words=words, kind="agreement" if steps else "single", choices=answers
+                one,
+                code=f"{one.code}_{int(scale) + 1}",
+                words=words,
+                kind="agreement" if steps else "single",
+                choices=answers,
             )
 
 
@@ -527,14 +589,19 @@ def _grid(kind: Kind) -> "_Reading":
     def made(question: Question, row: Row, survey: _Survey, report: list[Line]) -> _Made:
         attributes = survey.attributes.get(row.get("qid", ""), {})
         across = [part for part in survey.parts.get(row.get("qid", ""), []) if part.get("scale_id") == "1"]
-        low, high = number_of(_first(attributes, "multiflexible_min")), number_of(_first(attributes, "multiflexible_max"))
+        low, high = (
+            number_of(_first(attributes, "multiflexible_min")),
+            number_of(_first(attributes, "multiflexible_max")),
+        )
         for own, one in _rows(question, row, survey, report, "0"):
             if not own:
                 yield one
                 continue
             for column in across:
                 heads = survey.words.get(column.get("qid", ""), {})
-                words = {language: f"{text} – {heads.get(language, '')}".rstrip(" –") for language, text in one.words.items()}
+                words = {
+                    language: f"{text} – {heads.get(language, '')}".rstrip(" –") for language, text in one.words.items()
+                }
                 box = replace(one, code=f"{one.code}_{column.get('title', '')}", words=words, kind=kind)
                 yield replace(box, minimum=low, maximum=high, decimals=12) if kind == "number" else box
 
@@ -579,7 +646,9 @@ def _yes_no(question: Question, row: Row, survey: _Survey, report: list[Line]) -
 
 
 def _unknown(question: Question, row: Row, survey: _Survey, report: list[Line]) -> _Made:  # noqa: ARG001 - one shape for all
-    report.append(Line("approximated", question.code, f"a type not known here ({row.get('type', '')}); it asks for words"))
+    report.append(
+        Line("approximated", question.code, f"a type not known here ({row.get('type', '')}); it asks for words")
+    )
     yield replace(question, kind="long_text")
 
 

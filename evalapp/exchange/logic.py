@@ -49,9 +49,7 @@ _REST = (
     r"|(?P<not>!|\bnot\b)"
 )
 REDCAP = re.compile(rf"\s*(?:(?P<item>(?:\[[^\[\]]*\])+)|{_REST})", re.IGNORECASE)
-XPATH = re.compile(
-    rf"\s*(?:\$\{{\s*(?P<item>[^}}]*?)\s*\}}|(?:\.\./)+(?P<path>[\w-]+)|{_REST})", re.IGNORECASE
-)
+XPATH = re.compile(rf"\s*(?:\$\{{\s*(?P<item>[^}}]*?)\s*\}}|(?:\.\./)+(?P<path>[\w-]+)|{_REST})", re.IGNORECASE)
 EXPRESSION = re.compile(
     rf"\s*(?:{_REST}|(?P<item>[A-Za-z][A-Za-z0-9_#]*|\d+X\d+X[A-Za-z0-9_#]+)(?:\.[A-Za-z_]+)*)", re.IGNORECASE
 )

@@ -10,7 +10,7 @@ import io
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, datetime
 from typing import Any, cast
 
@@ -23,6 +23,7 @@ from evalapp.exchange.drafts import (
     Question,
     Section,
     Shown,
+    Written,
     drafted,
     neutral_name,
     number_of,
@@ -145,7 +146,9 @@ def _check_names(rows: list[dict[str, str]], report: list[Line]) -> None:
     seen: set[str] = set()
     for row in rows:
         if row[NAME].lower() in seen:
-            report.append(Line("approximated", row[NAME], "the file has this variable twice; conditions mean the first"))
+            report.append(
+                Line("approximated", row[NAME], "the file has this variable twice; conditions mean the first")
+            )
         seen.add(row[NAME].lower())
 
 
@@ -165,7 +168,12 @@ def _form(name: str, fields: list[dict[str, str]], language: str, report: list[L
     refusals = tuple((str(code), {language: str(label)}) for code, label in dict(about.get("refusals") or {}).items())
     if not refusals:
         refusals = tuple(
-            {code: (code, {language: label}) for row in fields for code, label in _choices(row[CHOICES]) if code in _REFUSED}.values()
+            {
+                code: (code, {language: label})
+                for row in fields
+                for code, label in _choices(row[CHOICES])
+                if code in _REFUSED
+            }.values()
         )
     return Form(
         name=_text(about, "name") or name,
@@ -192,7 +200,7 @@ def _ours(row: Mapping[str, str]) -> dict[str, Any]:
     if not mark:
         return {}
     try:
-        found = json.loads(words)
+        found, _ = json.JSONDecoder().raw_decode(words)
     except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
@@ -230,7 +238,9 @@ def _settings(row: Mapping[str, str]) -> Iterator[Line]:
     if row[REQUIRED].lower() == "y":
         yield Line("dropped", name, "it must be answered; here every question may be skipped")
     if row[IDENTIFIER].lower() == "y":
-        yield Line("dropped", name, "it says who somebody is; contact details have no place here, so take the question out")
+        yield Line(
+            "dropped", name, "it says who somebody is; contact details have no place here, so take the question out"
+        )
     if row[ALIGNMENT]:
         yield Line("dropped", name, f"its alignment {row[ALIGNMENT]}")
     if row[NUMBER]:
@@ -301,9 +311,13 @@ def _slider(question: Question, row: Mapping[str, str], language: str, report: l
     hint = question.hint
     if labels:
         places = {1: (low,), 2: (low, high), 3: (low, (low + high) / 2, high)}.get(len(labels), ())
-        said = ", ".join(f"{place:g}: {label}" for place, label in zip(places, labels, strict=False)) or ", ".join(labels)
+        said = ", ".join(f"{place:g}: {label}" for place, label in zip(places, labels, strict=False)) or ", ".join(
+            labels
+        )
         hint = {language: f"{said}. {question.hint.get(language, '')}".strip()}
-    report.append(Line("approximated", row[NAME], f"a slider; a number from {low:g} to {high:g} is written, its labels as hint"))
+    report.append(
+        Line("approximated", row[NAME], f"a slider; a number from {low:g} to {high:g} is written, its labels as hint")
+    )
     return replace(question, kind="number", minimum=low, maximum=high, hint=hint)
 
 
@@ -312,18 +326,20 @@ def _written(question: Question, row: Mapping[str, str], report: list[Line]) -> 
     rule, name = row[VALIDATION].lower(), row[NAME]
     if rule in {"int", "integer"} or rule.startswith(("number", "float")):
         if "comma" in rule:
-            report.append(Line("approximated", name, "a number with a decimal comma; it is written with a decimal point"))
+            report.append(
+                Line("approximated", name, "a number with a decimal comma; it is written with a decimal point")
+            )
         low, high = _noted(row, LOW, rule, report), _noted(row, HIGH, rule, report)
         return replace(question, kind="number", minimum=low, maximum=high, decimals=_decimals(rule))
     if rule.startswith(("date", "datetime")):
         if rule not in _DATES and rule != "date":
             report.append(Line("approximated", name, "a date with the time of day; the day alone is asked"))
-        return replace(question, kind="date", minimum=_noted(row, LOW, rule, report), maximum=_noted(row, HIGH, rule, report))
+        return replace(
+            question, kind="date", minimum=_noted(row, LOW, rule, report), maximum=_noted(row, HIGH, rule, report)
+        )
     if rule:
         report.append(Line("approximated", name, f"that what is written is checked ({rule}); any words may be written"))
-        report.extend(
-            Line("dropped", name, f"its bound {row[column]}") for column in (LOW, HIGH) if row[column]
-        )
+        report.extend(Line("dropped", name, f"its bound {row[column]}") for column in (LOW, HIGH) if row[column])
     return replace(question, kind="short_text")
 
 
@@ -362,7 +378,9 @@ def _choices(text: str) -> tuple[tuple[str, str], ...]:
 
 def _in_steps(choices: tuple[Choice, ...]) -> bool:
     codes = [choice.code for choice in choices]
-    return 2 <= len(codes) <= 7 and codes == [str(int(codes[0]) + place if codes[0].isdecimal() else "") for place in range(len(codes))]
+    return 2 <= len(codes) <= 7 and codes == [
+        str(int(codes[0]) + place if codes[0].isdecimal() else "") for place in range(len(codes))
+    ]
 
 
 def _named(known: set[str]) -> Any:
@@ -392,14 +410,6 @@ def _shown(row: Mapping[str, str], dialect: Dialect) -> tuple[Shown, ...]:
         return (Shown(said, None, str(error)),)
 
 
-@dataclass(frozen=True)
-class Written:
-    """A file to hand over, and a line for everything of the questionnaire that its format cannot hold."""
-
-    content: bytes
-    report: tuple[Line, ...]
-
-
 def write(instrument: Instrument) -> Written:
     """A data dictionary of one questionnaire, in the language the questionnaire is in."""
     report = [Line("dropped", f"scale {scale.code}", "a dictionary holds no scores") for scale in instrument.scales]
@@ -408,7 +418,12 @@ def write(instrument: Instrument) -> Written:
         for language in instrument.languages
         if language != instrument.language
     ]
-    about = {"name": instrument.name, "title": instrument.title, "owner": instrument.owner, "licence": instrument.licence}
+    about = {
+        "name": instrument.name,
+        "title": instrument.title,
+        "owner": instrument.owner,
+        "licence": instrument.licence,
+    }
     facts: dict[str, Any] = {"form": {**about, "refusals": dict(instrument.refusals)}}
     rows = [{NAME: "record_id", FORM: instrument.name, TYPE: "text", LABEL: "Record ID"}]
     for page in instrument.pages:
@@ -441,17 +456,24 @@ def _row(instrument: Instrument, item: Item, facts: dict[str, Any], report: list
                 report.append(Line("approximated", item.code, f"the answer {label!r}: a bar or a new line becomes /"))
         row[CHOICES] = " | ".join(f"{code}, {_BREAKS.sub(' / ', label)}" for code, label in listed)
         if item.kind == "several" and item.refusals:
-            tags = f"@NONEOFTHEABOVE='{','.join(item.refusals)}' "
+            tags = f" @NONEOFTHEABOVE='{','.join(item.refusals)}'"
     elif item.refusals:
         facts["refusals"] = list(item.refusals)
-        report.append(Line("approximated", item.code, "its refusals stand in the annotation; REDCap does not offer them"))
+        report.append(
+            Line("approximated", item.code, "its refusals stand in the annotation; REDCap does not offer them")
+        )
     if item.kind == "number":
-        row[VALIDATION] = "integer" if not item.decimals else f"number_{item.decimals}dp" if item.decimals < 5 else "number"
+        row[VALIDATION] = (
+            "integer" if not item.decimals else f"number_{item.decimals}dp" if item.decimals < 5 else "number"
+        )
         if 4 < item.decimals < 12:
             report.append(Line("approximated", item.code, f"{item.decimals} decimals; REDCap takes any number of them"))
     if item.kind == "date":
         row[VALIDATION] = "date_ymd"
-    row |= {LOW: "" if item.minimum is None else str(item.minimum), HIGH: "" if item.maximum is None else str(item.maximum)}
+    row |= {
+        LOW: "" if item.minimum is None else str(item.minimum),
+        HIGH: "" if item.maximum is None else str(item.maximum),
+    }
     if item.kind in WRITTEN and item.max_length != LONGEST[item.kind]:
         facts["max_length"] = item.max_length
     if item.pictures:
@@ -460,7 +482,7 @@ def _row(instrument: Instrument, item: Item, facts: dict[str, Any], report: list
         facts["picture"] = item.picture
     if item.show_if is not None:
         row[LOGIC] = _logic(item.show_if, {one.code: one for one in instrument.items})
-    row[ANNOTATION] = f"{tags}{OURS}{json.dumps(facts, ensure_ascii=False)}"
+    row[ANNOTATION] = f"{OURS}{json.dumps(facts, ensure_ascii=False)}{tags}"
     return row
 
 

@@ -72,7 +72,9 @@ def _confined(raw: bytes) -> dict[str, Any]:
     try:
         answer: dict[str, Any] = json.loads(done.stdout)
     except ValueError:
-        raise BadData("the workbook needs more time or memory than a questionnaire does; copy its sheets to a new one") from None
+        raise BadData(
+            "the workbook needs more time or memory than a questionnaire does; copy its sheets to a new one"
+        ) from None
     if "refused" in answer:
         raise BadData(answer["refused"])
     return answer
@@ -103,13 +105,26 @@ class _Reader:
 
     def form(self) -> Form:
         self._walk(self._form.get("children", []), _Under())
-        for key in ("instance_name", "public_key", "submission_url", "style", "version", "allow_choice_duplicates", "entity_version"):
+        for key in (
+            "instance_name",
+            "public_key",
+            "submission_url",
+            "style",
+            "version",
+            "allow_choice_duplicates",
+            "entity_version",
+        ):
             if self._form.get(key):
                 self._note("dropped", "settings", f"its {key} {self._form[key]}")
         title = self._form.get("title")
         words = self._words(title) if title and title != "data" else {}
         name = str(self._form.get("id_string") or "")
-        return Form(name if name and name != "data" else self._name, words, tuple(self._sections), tuple(dict.fromkeys(self._spoken.values())))
+        return Form(
+            name if name and name != "data" else self._name,
+            words,
+            tuple(self._sections),
+            tuple(dict.fromkeys(self._spoken.values())),
+        )
 
     def _languages(self) -> dict[str, str]:
         """The file's names of languages to codes, the default language first."""
@@ -210,14 +225,20 @@ class _Reader:
         self._note("approximated", name, f"a {kind}; it asks for words")
         return replace(question, kind="short_text")
 
-    def _chosen(self, question: Question, node: Mapping[str, Any], kind: str, appearance: str, constraint: str) -> Question:
-        choices = tuple(Choice(str(one.get("name", "")), self._words(one.get("label"))) for one in node.get("choices") or [])
+    def _chosen(
+        self, question: Question, node: Mapping[str, Any], kind: str, appearance: str, constraint: str
+    ) -> Question:
+        choices = tuple(
+            Choice(str(one.get("name", "")), self._words(one.get("label"))) for one in node.get("choices") or []
+        )
         if constraint:
             self._note("dropped", question.code, f"that its answer is checked ({constraint})")
         listed = str(node.get("list_name") or node.get("itemset") or "")
         if listed not in self._lists:
             self._lists.add(listed)
-            for key in dict.fromkeys(key for one in node.get("choices") or [] for key in one if key not in {"name", "label"}):
+            for key in dict.fromkeys(
+                key for one in node.get("choices") or [] for key in one if key not in {"name", "label"}
+            ):
                 self._note("dropped", f"answers {listed}", f"their column {key}")
         if kind == "rank":
             self._note("approximated", question.code, "a ranking; which are chosen is asked, not in which order")
@@ -227,7 +248,11 @@ class _Reader:
         if set(codes) == {"yes", "no"}:
             return replace(question, kind="yes_no", choices=choices)
         scored = "likert" in appearance or "list-nolabel" in appearance
-        return replace(question, kind="agreement" if scored and all(code.isdecimal() for code in codes) else "single", choices=choices)
+        return replace(
+            question,
+            kind="agreement" if scored and all(code.isdecimal() for code in codes) else "single",
+            choices=choices,
+        )
 
     def _bounds(self, name: str, constraint: str, *, whole: bool) -> tuple[float | None, float | None]:
         """The lowest and highest answer a constraint allows; noted where it says anything else."""
@@ -260,7 +285,9 @@ class _Reader:
         for key, value in node.items():
             if key not in _HANDLED and value not in (None, "", {}, []):
                 self._note("dropped", name, f"its {key} {_plainly(value)}")
-        given = {key: value for key, value in (node.get("parameters") or {}).items() if key not in {"start", "end", "step"}}
+        given = {
+            key: value for key, value in (node.get("parameters") or {}).items() if key not in {"start", "end", "step"}
+        }
         if given:
             self._note("dropped", name, f"its parameters {_plainly(given)}")
 
