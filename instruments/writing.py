@@ -26,7 +26,7 @@ def source(instrument: Instrument, *comments: str) -> str:
     >>> tomllib.loads(source(measure))["name"]
     'measure'
     """
-    first = instrument.in_language(instrument.languages[0]) if instrument.variants else instrument
+    first = _first(instrument)
     shared = _shared_answers(first)
     lines = [f"# {line}".rstrip() for comment in comments for line in comment.splitlines()]
     lines += _head(first)
@@ -43,7 +43,7 @@ def source(instrument: Instrument, *comments: str) -> str:
 
 def translation(instrument: Instrument, language: str) -> str:
     """The TOML of its texts in another of its languages; InstrumentError where it is not in that language."""
-    first = instrument.in_language(instrument.languages[0])
+    first = _first(instrument)
     other, shared = instrument.in_language(language), _shared_answers(first)
     texts, given = texts_of(other), texts_of(first)
     lines = [
@@ -115,6 +115,12 @@ def condition_text(condition: Condition) -> str:
             return f"{item} {sign} {_value(value)}"
         case OneOf(item, values):
             return f"{item} in ({', '.join(_value(value) for value in values)})"
+
+
+def _first(instrument: Instrument) -> Instrument:
+    """The same in the language it was written in."""
+    languages = instrument.languages
+    return instrument.in_language(languages[0]) if languages and languages[0] != instrument.language else instrument
 
 
 def _part(condition: Condition) -> str:

@@ -262,11 +262,10 @@ class _Draft:
         )
         whole = {language: self._in(bare, language, title, refusals, pages) for language in self._form.languages}
         for language, places in self._untranslated.items():
-            some = ", ".join(places[:3])
-            self._note(
-                "approximated", f"language {language}",
-                f"{len(places)} texts are not translated ({some} …); those of {self._language} stand in their place",
-            )  # fmt: skip
+            some = ", ".join(places[:3]) + (" …" if len(places) > 3 else "")
+            said = "1 text is" if len(places) == 1 else f"{len(places)} texts are"
+            why = f"{said} not translated ({some}); what stands there is in {self._language}"
+            self._note("approximated", f"language {language}", why)
         first = Variant(self._language, "draft", tuple(texts_of(whole[self._language]).items()), "")
         others = (
             Variant(language, "draft", tuple(texts_of(one).items()), "")
@@ -358,7 +357,7 @@ class _Draft:
         code = self._code(question.code)
         words = self._cleaned(code, question.words)
         if not words:
-            words = {self._language: question.code}
+            words = {self._language: plain_text(question.code)[0] or code}
             self._note("approximated", question.code, "it has no text; its name stands in its place")
         options, values = self._options(question)
         item = Item(
@@ -438,7 +437,7 @@ class _Draft:
         for choice in question.choices:
             words = self._cleaned(f"{question.code}, answer {choice.code}", choice.words)
             if not words:
-                words = {self._language: choice.code or "–"}
+                words = {self._language: plain_text(choice.code)[0] or "–"}
                 self._note(
                     "approximated", f"{question.code}, answer {_shown(choice.code)}", "it has no words; its code stands"
                 )

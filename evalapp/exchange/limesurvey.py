@@ -105,7 +105,7 @@ def _tables(raw: bytes) -> tuple[Mapping[str, list[dict[str, str]]], str]:
     parser.CharacterDataHandler = reader.words
     try:
         parser.Parse(raw, True)  # noqa: FBT003 - "this is all of it"
-    except (expat.ExpatError, ValueError) as error:
+    except (expat.ExpatError, ValueError, LookupError) as error:
         if isinstance(error, BadData):
             raise
         raise BadData(f"the file is not sound XML ({error}); {_WANTED}") from None

@@ -76,6 +76,8 @@ def simplified(condition: Condition) -> Condition:
             return rest[0] if len(rest) == 1 else And(rest)
         case Or(parts):
             return Or(tuple(simplified(part) for part in parts))
+        case Not(Not(part)):
+            return simplified(part)
         case Not(part):
             return Not(simplified(part))
     return condition

@@ -220,6 +220,8 @@ def _question(
         return None
     if not own:
         report.extend(_settings(row))
+        for piped in dict.fromkeys(_PIPED.findall(f"{row[LABEL]} {row[NOTE]}")):
+            report.append(Line("approximated", name, f"its text puts in the answer to {piped}; the name stands there instead"))
     question = Question(
         code=_text(own, "code") or name,
         kind="information",
@@ -230,6 +232,9 @@ def _question(
     if kind == "descriptive":
         return question
     return _answered(question, row, own, language, report)
+
+
+_PIPED = re.compile(r"\[[a-z][a-z0-9_:-]*\]")
 
 
 def _settings(row: Mapping[str, str]) -> Iterator[Line]:

@@ -4,6 +4,7 @@ Run by `xlsform.py` as a script, never imported by the app: openpyxl and pyxform
 """
 
 import json
+import re
 import resource
 import sys
 from io import BytesIO
@@ -44,13 +45,34 @@ def read(raw: bytes) -> dict[str, Any]:
     sheets = _sheets(raw, lost)
     if not any(key == "survey" for key in sheets):
         raise Refused("the workbook has no sheet called survey; bring the workbook of an XLSForm")
-    warnings: list[str] = []
+    _without_unknown(sheets["survey"], lost)
     try:
-        form = workbook_to_json(DefinitionData(sheet_names=[*sheets], **_as_tables(sheets)), warnings=warnings)
+        form = workbook_to_json(DefinitionData(sheet_names=[*sheets], **_as_tables(sheets)), warnings=[])
     except (PyXFormError, KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         said = " ".join(str(error).split())[:300]
         raise Refused(f"the workbook is no sound XLSForm ({said}); correct it and bring it again") from None
     return {"form": form, "lost": lost}
+
+
+_REFERENCE = re.compile(r"\$\{\s*(?:last-saved#)?([^{}]*?)\s*\}")
+_WORDS = ("label", "hint", "guidance_hint", "constraint_message", "required_message", "media")
+
+
+def _without_unknown(rows: list[dict[str, str]], lost: list[tuple[str, str]]) -> None:
+    """Takes out what names a question the sheet does not have: pyxform would refuse the whole form for it."""
+    names = {row.get("name", "").strip() for row in rows[1:]}
+    for row in rows[1:]:
+        for column, cell in list(row.items()):
+            unknown = [name for name in _REFERENCE.findall(cell) if name not in names]
+            if not unknown:
+                continue
+            said = f"its {column} {cell!r} names {', '.join(unknown)}, which is no question of the form"
+            if column.split(":")[0].lower() in _WORDS:
+                row[column] = _REFERENCE.sub(lambda found: found[0] if found[1] in names else f"({found[1]})", cell)
+                said += "; the name stands in round brackets"
+            else:
+                del row[column]
+            lost.append((row.get("name") or row.get("type", ""), said))
 
 
 def _as_tables(sheets: dict[str, list[dict[str, str]]]) -> dict[str, Any]:

@@ -141,7 +141,15 @@ class _Reader:
             del found[one]
         return {**found, "default": next(iter(found.values()))}
 
-    def _words(self, said: Any) -> dict[str, str]:
+    def _words(self, said: Any, where: str = "") -> dict[str, str]:
+        """A text in each of the form's languages, its Markdown taken out and noted."""
+        found = self._by_language(said)
+        plain = {language: _without_markdown(text) for language, text in found.items()}
+        if where and plain != found:
+            self._note("approximated", where, "its formatting (Markdown) is plain text")
+        return plain
+
+    def _by_language(self, said: Any) -> dict[str, str]:
         if isinstance(said, dict):
             found: dict[str, str] = {}
             for name, text in said.items():
@@ -170,7 +178,7 @@ class _Reader:
             each = f"for each of {node['name']}" if kind == "loop" else "several times"
             self._note("approximated", name, f"what is asked {each} is asked once")
         self._settings(node, name)
-        heading = self._words(node.get("label"))
+        heading = self._words(node.get("label"), name)
         number = under.number
         if heading:
             self._groups += 1
@@ -192,7 +200,7 @@ class _Reader:
             return
         self._settings(node, name)
         question = Question(
-            name, "information", self._words(node.get("label")), self._words(node.get("hint")), shown=self._shown(node)
+            name, "information", self._words(node.get("label"), name), self._words(node.get("hint"), name), shown=self._shown(node)
         )
         yield self._kind(question, node, kind, appearance)
 
@@ -229,7 +237,7 @@ class _Reader:
         self, question: Question, node: Mapping[str, Any], kind: str, appearance: str, constraint: str
     ) -> Question:
         choices = tuple(
-            Choice(str(one.get("name", "")), self._words(one.get("label"))) for one in node.get("choices") or []
+            Choice(str(one.get("name", "")), self._words(one.get("label"), f"answer {one.get('name')}")) for one in node.get("choices") or []
         )
         if constraint:
             self._note("dropped", question.code, f"that its answer is checked ({constraint})")
@@ -302,6 +310,15 @@ class _Reader:
 
     def _note(self, how: Any, where: str, what: str) -> None:
         self._report.append(Line(how, where, what))
+
+
+_EMPHASIS = re.compile(r"(\*\*|__)(?=\S)(.+?)(?<=\S)\1")
+_LINK = re.compile(r"\[([^\[\]]+)\]\((?:https?:|mailto:|/)[^()\s]*\)")
+_HEADING = re.compile(r"^#{1,6} +", re.MULTILINE)
+
+
+def _without_markdown(text: str) -> str:
+    return _EMPHASIS.sub(r"\2", _LINK.sub(r"\1", _HEADING.sub("", text)))
 
 
 def _named(text: str) -> tuple[str, str | None]:
