@@ -15,7 +15,7 @@ from instruments import Instrument, InstrumentError, Scale
 from instruments.codebook import COLUMNS, answers_of, example, minutes, questions, rows, rule
 from instruments.differing import Change, Difference, difference
 from instruments.files import read
-from instruments.maps import Map, maps
+from instruments.maps import Map, Match, maps
 from instruments.reading import NAME
 from instruments.slots import Slot, slots
 from instruments.starting import starting
@@ -255,7 +255,7 @@ def _difference_in_words(before: Instrument, after: Instrument, found: Differenc
     yield f"{before.name} {before.version} and {after.name} {after.version}: {said}"
     for name, was, now in found.facts:
         yield f"  {name}: {was} → {now}"
-    by_map = {}
+    by_map: dict[str, Match] = {}
     for one in matched:
         forwards = (one.name, one.version) == (after.name, after.version)
         by_map |= {match.item if forwards else match.to: match for match in one.matches}

@@ -41,7 +41,7 @@ title = "Anything else"
 items = ["more", "words"]
 
 [items.about]
-kind = "information"             # information agreement faces pictures rating single several yes_no number date short_text long_text
+kind = "information"             # or agreement faces pictures rating single several yes_no number date short_text long_text
 text = "Think of the last month."
 
 [items.ONE1]

@@ -234,8 +234,8 @@ class _Draft:
         title, kept = self._title("the title", self._form.words, lambda language: _QUESTIONS.get(language, "Questions"))
         sections = list(self._form.sections)
         if not kept and sections:
-            whole = Question("about_questions", "information", self._form.words)
-            sections[0] = replace(sections[0], questions=(whole, *sections[0].questions))
+            said = Question("about_questions", "information", self._form.words)
+            sections[0] = replace(sections[0], questions=(said, *sections[0].questions))
         for section in sections:
             pages += self._pages(section, len(pages))
         if not self._built:
@@ -255,16 +255,17 @@ class _Draft:
             items=(),
             scales=(),
         )
+        offered = dict(self._form.refusals)
         refusals = tuple(
-            (code, self._cleaned(f"the refusal {code}", words))
-            for code, words in self._form.refusals
-            if code in REFUSALS
+            (code, self._cleaned(f"the refusal {code}", offered[code]) or {self._language: code.replace("_", " ")})
+            for code in REFUSALS
+            if code in offered
         )
         whole = {language: self._in(bare, language, title, refusals, pages) for language in self._form.languages}
         for language, places in self._untranslated.items():
             some = ", ".join(places[:3]) + (" …" if len(places) > 3 else "")
-            said = "1 text is" if len(places) == 1 else f"{len(places)} texts are"
-            why = f"{said} not translated ({some}); what stands there is in {self._language}"
+            many = "1 text is" if len(places) == 1 else f"{len(places)} texts are"
+            why = f"{many} not translated ({some}); what stands there is in {self._language}"
             self._note("approximated", f"language {language}", why)
         first = Variant(self._language, "draft", tuple(texts_of(whole[self._language]).items()), "")
         others = (
@@ -391,40 +392,39 @@ class _Draft:
         """The same with a kind its answers fit."""
         if question.kind not in (*WORDED, *NUMBERED):
             return question
-        if question.kind in WORDED and not question.choices:
+        if not question.choices:
             self._note("approximated", question.code, "its answers are not in the file; it asks for words instead")
-            return replace(question, kind="short_text", refusals=(), other=None)
+            return replace(question, kind="short_text", refusals=(), other=None, pictures=())
         if question.kind in {"single", "several"} and len(question.choices) == 1:
-            only = question.choices[0]
-            self._note("approximated", question.code, f"one box to tick ({_shown(only.code)}) becomes yes or no")
-            words = {
-                language: f"{text.rstrip()} {only.words.get(language, '')}".strip()
-                for language, text in (question.words or only.words).items()
-            }
-            choices = yes_or_no(self._form.languages)
-            return replace(question, kind="yes_no", words=words, choices=choices, values={only.code: "yes"}, other=None)
+            return self._ticked(question, question.choices[0])
+        if question.kind == "yes_no" and {choice.code for choice in question.choices} != {"yes", "no"}:
+            return replace(question, kind="single")
+        return self._numbered(question) if question.kind in NUMBERED else question
+
+    def _ticked(self, question: Question, only: Choice) -> Question:
+        """One box to tick, as yes or no."""
+        self._note("approximated", question.code, f"one box to tick ({_shown(only.code)}) becomes yes or no")
+        words = {
+            language: f"{text.rstrip()} {only.words.get(language, '')}".strip()
+            for language, text in (question.words or only.words).items()
+        }
+        choices = yes_or_no(self._form.languages)
+        return replace(question, kind="yes_no", words=words, choices=choices, values={only.code: "yes"}, other=None)
+
+    def _numbered(self, question: Question) -> Question:
+        """Answers that are numbers in steps, and their drawings; answers that are not are words."""
         codes = [choice.code for choice in question.choices]
-        if question.kind == "yes_no" and set(codes) != {"yes", "no"}:
-            return replace(question, kind="single")
-        if question.kind == "rating" and codes != [str(number) for number in range(11)]:
-            self._note("approximated", question.code, "its answers do not run from 0 to 10; they are kept as words")
-            return replace(question, kind="single")
         if question.pictures and (len(question.pictures) != len(codes) or not set(question.pictures) <= set(PICTURES)):
             self._note("dropped", question.code, f"its pictures {', '.join(question.pictures)}")
             question = replace(question, kind="agreement", pictures=())
-        if question.kind in NUMBERED and question.kind != "rating":
-            numbers = [int(code) for code in codes if re.fullmatch(r"0|[1-9][0-9]{0,2}", code)]
-            if (
-                len(numbers) < len(codes)
-                or not 2 <= len(codes) <= 7
-                or numbers != list(range(numbers[0], numbers[0] + len(codes)))
-            ):
-                self._note(
-                    "approximated", question.code,
-                    "its answers are not two to seven numbers in steps of one; they are kept as words and not scored",
-                )  # fmt: skip
-                return replace(question, kind="single", pictures=())
-        return question
+        if question.kind == "rating":
+            wanted, fits = "do not run from 0 to 10", codes == [str(number) for number in range(11)]
+        else:
+            wanted, fits = "are not two to seven numbers in steps of one", in_steps(codes)
+        if fits:
+            return question
+        self._note("approximated", question.code, f"its answers {wanted}; they are kept as words and not scored")
+        return replace(question, kind="single", pictures=())
 
     def _options(self, question: Question) -> tuple[list[tuple[int | str, Words]], dict[str, str]]:
         """Our codes with their words, and what the file calls each."""
@@ -497,7 +497,7 @@ class _Draft:
             return None
         return whole
 
-    def _turned(self, condition: Condition) -> Condition:
+    def _turned(self, condition: Condition) -> Condition:  # noqa: PLR0911 - one for each form of condition
         """A condition in the file's names and answers, in ours; NotSayable with the reason."""
         match condition:
             case And(parts):
@@ -660,6 +660,13 @@ class _Draft:
 _QUESTIONS = {"en": "Questions", "cy": "Cwestiynau", "pl": "Pytania", "ar": "أسئلة", "de": "Fragen", "fr": "Questions"}
 
 
+def in_steps(codes: Sequence[str]) -> bool:
+    """Whether codes are two to seven whole numbers in steps of one, lowest first."""
+    if not 2 <= len(codes) <= 7 or not re.fullmatch(r"0|[1-9][0-9]{0,2}", codes[0]):
+        return False
+    return list(codes) == [str(int(codes[0]) + step) for step in range(len(codes))]
+
+
 def yes_or_no(languages: Sequence[str]) -> tuple[Choice, ...]:
     """Yes and no, in those of the languages whose words are known here (and in the first, whatever it is)."""
     return tuple(
@@ -708,7 +715,7 @@ def plain_text(text: str) -> tuple[str, list[tuple[How, str]]]:
 
 _TAG = re.compile(r"<\s*[/!?]?\s*[A-Za-z][^<>]*>|<!--")
 _BRACED = re.compile(r"\$?\{+([^{}]*)\}+")
-_SURE = re.compile(r"(?:[^{}]|\{(?:%s)\})*" % "|".join(VARIABLES))
+_SURE = re.compile(rf"(?:[^{{}}]|\{{(?:{'|'.join(VARIABLES)})\}})*")
 _LINES = frozenset({"p", "br", "div", "li", "tr", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "table"})
 _UNREAD = frozenset({"script", "style", "template", "noscript", "iframe", "object", "svg", "math", "head", "title"})
 

@@ -291,28 +291,21 @@ class _Reader:
         question = replace(question, refusals=tuple(asked), picture=str(_extended(item, _PICTURE) or ""))
         longest = item.get("maxLength")
         longest = longest if isinstance(longest, int) and not isinstance(longest, bool) else None
-        match kind:
-            case "display":
-                return question
-            case "boolean":
-                words = yes_or_no(self._languages)
-                return replace(question, kind="yes_no", choices=words, values={"true": "yes", "false": "no"})
-            case "integer" | "decimal" | "quantity":
-                return self._number(question, item, kind)
-            case "date" | "dateTime":
-                if kind == "dateTime":
-                    self._note("approximated", code, "a date with the time of day; the day alone is asked")
-                return replace(
-                    question, kind="date", minimum=self._day(item, code, LOW), maximum=self._day(item, code, HIGH)
-                )
-            case "text":
-                return replace(question, kind="long_text", max_length=longest)
-            case "string":
-                if longest is None or longest <= LONGEST["short_text"]:
-                    return replace(question, kind="short_text", max_length=longest)
-                return replace(question, kind="long_text", max_length=longest)
-        self._note("approximated", code, f"a {kind or 'type that is not named'}; it asks for words")
-        return replace(question, kind="short_text", max_length=longest)
+        if kind in {"integer", "decimal", "quantity"}:
+            return self._number(question, item, kind)
+        if kind in {"date", "dateTime"}:
+            if kind == "dateTime":
+                self._note("approximated", code, "a date with the time of day; the day alone is asked")
+            low, high = self._day(item, code, LOW), self._day(item, code, HIGH)
+            return replace(question, kind="date", minimum=low, maximum=high)
+        if kind == "boolean":
+            words = yes_or_no(self._languages)
+            return replace(question, kind="yes_no", choices=words, values={"true": "yes", "false": "no"})
+        if kind not in {"display", "string", "text"}:
+            self._note("approximated", code, f"a {kind or 'type that is not named'}; it asks for words")
+        long = kind == "text" or (kind == "string" and longest is not None and longest > LONGEST["short_text"])
+        written: Kind = "information" if kind == "display" else "long_text" if long else "short_text"
+        return replace(question, kind=written, max_length=longest)
 
     def _number(self, question: Question, item: Mapping[str, Any], kind: str) -> Question:
         places = _extended(item, DECIMALS)
@@ -566,7 +559,7 @@ class _Writer:
             **self._said("text", item.text, f"items.{item.code}.text"),
             "type": _type(item),
         }
-        extensions = [] if item.kind in _PLAIN else [{"url": _KIND, "valueCode": item.kind}]
+        extensions: list[dict[str, Any]] = [] if item.kind in _PLAIN else [{"url": _KIND, "valueCode": item.kind}]
         extensions += [{"url": _PICTURES, "valueString": name} for name in item.pictures]
         extensions += [{"url": _PICTURE, "valueString": item.picture}] if item.picture else []
         for url, bound in ((LOW, item.minimum), (HIGH, item.maximum)):
@@ -629,7 +622,8 @@ class _Writer:
 
     def _enabled(self, code: str, condition: Condition, extensions: list[dict[str, Any]]) -> dict[str, Any]:
         """Conditions all of which, or one of which, must hold; what is neither stands in an extension of ours."""
-        parts, behaviour = (condition,), "all"
+        parts: tuple[Condition, ...] = (condition,)
+        behaviour = "all"
         if isinstance(condition, And | Or):
             parts, behaviour = condition.parts, "all" if isinstance(condition, And) else "any"
         if isinstance(condition, OneOf) and len(condition.values) > 1:

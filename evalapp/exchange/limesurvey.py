@@ -4,6 +4,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import NoReturn
 from xml.parsers import expat
 
 from analysis.errors import BadData
@@ -19,11 +20,10 @@ from evalapp.exchange.drafts import (
     drafted,
     language_of,
     number_of,
-    plain_text,
     yes_or_no,
 )
 from evalapp.exchange.files import ZIP, sized
-from evalapp.exchange.logic import EXPRESSION, Dialect, NotSayable, parse, simplified
+from evalapp.exchange.logic import EXPRESSION, Dialect, NotSayable, parse
 from instruments import And, Answered, Compare, Condition, Kind, Not, OneOf, Or
 
 _WANTED = "bring the survey structure LimeSurvey exports (.lss)"
@@ -58,7 +58,7 @@ class _Reader:
         self._words: list[str] = []
         self._rows = 0
 
-    def refuse(self, *_: object) -> None:
+    def refuse(self, *_: object) -> NoReturn:
         raise BadData(
             "the file declares a document type or entities, which no survey needs; export it from LimeSurvey again"
         )
@@ -99,12 +99,11 @@ def _tables(raw: bytes) -> tuple[Mapping[str, list[dict[str, str]]], str]:
     parser = expat.ParserCreate()
     parser.StartDoctypeDeclHandler = reader.refuse
     parser.EntityDeclHandler = reader.refuse
-    parser.ExternalEntityRefHandler = reader.refuse
     parser.StartElementHandler = reader.start
     parser.EndElementHandler = reader.end
     parser.CharacterDataHandler = reader.words
     try:
-        parser.Parse(raw, True)  # noqa: FBT003 - "this is all of it"
+        parser.Parse(raw, True)
     except (expat.ExpatError, ValueError, LookupError) as error:
         if isinstance(error, BadData):
             raise
@@ -202,8 +201,10 @@ def _survey(tables: Mapping[str, list[dict[str, str]]], language: str, report: l
 
 def _once(rows: Sequence[Row], key: str, order: str) -> list[Row]:
     """One row a thing (the old shape has one a language), in its order."""
-    found = {row.get(key, ""): row for row in reversed(rows)}
-    return sorted(reversed(found.values()), key=lambda row: _whole(row.get(order, "0")))
+    found: dict[str, Row] = {}
+    for row in rows:
+        found.setdefault(row.get(key, ""), row)
+    return sorted(found.values(), key=lambda row: _whole(row.get(order, "0")))
 
 
 def _by(rows: Sequence[Row], key: str) -> dict[str, list[Row]]:
@@ -234,8 +235,8 @@ def _answers(
             words[spoken.get(row.get("language", ""), first)] = row["answer"]
         words |= said.get(row.get("aid", "-"), {})
     ordered: dict[str, list[tuple[Row, Words]]] = defaultdict(list)
-    for row, words in sorted(found.values(), key=lambda one: _whole(one[0].get("sortorder", "0"))):
-        ordered[row.get("qid", "")].append((row, words))
+    for answer, texts in sorted(found.values(), key=lambda one: _whole(one[0].get("sortorder", "0"))):
+        ordered[answer.get("qid", "")].append((answer, texts))
     return ordered
 
 
@@ -256,7 +257,7 @@ def _whole(text: str) -> int:
 def _form(survey: _Survey, name: str, report: list[Line]) -> Form:
     _name_all(survey)
     grouped = _by(survey.questions, "gid")
-    sections = []
+    sections: list[Section] = []
     for group in survey.groups:
         gid = group.get("gid", "")
         within = _shown(group.get("grelevance", ""), survey)
@@ -445,9 +446,11 @@ def _written(kind: Kind) -> "_Reading":
 def _number(question: Question, row: Row, survey: _Survey, report: list[Line]) -> _Made:
     attributes = survey.attributes.get(row.get("qid", ""), {})
     low, high = _first(attributes, "min_num_value_n"), _first(attributes, "max_num_value_n")
-    for bound in (low, high):
-        if bound and number_of(bound) is None:
-            report.append(Line("dropped", question.code, f"its bound {bound}, which is worked out"))
+    report.extend(
+        Line("dropped", question.code, f"its bound {bound}, which is worked out")
+        for bound in (low, high)
+        if bound and number_of(bound) is None
+    )
     whole = _first(attributes, "num_value_int_only") in {"1", "Y"}
     units = [_first(attributes, key) for key in ("prefix", "suffix")]
     if any(units):
@@ -467,9 +470,8 @@ def _date(question: Question, row: Row, survey: _Survey, report: list[Line]) -> 
         report.append(
             Line("approximated", question.code, f"a date with the time of day ({form}); the day alone is asked")
         )
-    for key in ("date_min", "date_max"):
-        if _first(attributes, key):
-            report.append(Line("dropped", question.code, f"its bound {_first(attributes, key)}"))
+    bounds = [_first(attributes, key) for key in ("date_min", "date_max")]
+    report.extend(Line("dropped", question.code, f"its bound {bound}") for bound in bounds if bound)
     yield replace(question, kind="date")
 
 

@@ -177,9 +177,9 @@ class _Parser:
                 return Answered(left[0]) if left[1] is None else OneOf(left[0], (left[1],))
             raise NotSayable("it asks about no question")
         sign, right = self._sign(), self._operand()
-        if isinstance(left, tuple) and isinstance(right, tuple):
-            raise NotSayable("it compares one question with another")
         if isinstance(left, tuple):
+            if isinstance(right, tuple):
+                raise NotSayable("it compares one question with another")
             return _comparison(left, sign, right)
         if isinstance(right, tuple):
             return _comparison(right, FLIPPED[sign], left)

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import date, datetime
-from typing import Any, cast
+from typing import Any
 
 from analysis.errors import BadData
 from evalapp.exchange.drafts import (
@@ -25,7 +25,7 @@ from evalapp.exchange.drafts import (
     Shown,
     Written,
     drafted,
-    neutral_name,
+    in_steps,
     number_of,
     plain_text,
     yes_or_no,
@@ -155,7 +155,7 @@ def _check_names(rows: list[dict[str, str]], report: list[Line]) -> None:
 def _form(name: str, fields: list[dict[str, str]], language: str, report: list[Line]) -> Form:
     dialect = Dialect(REDCAP, _named({row[NAME].lower() for row in fields}))
     ours = [_ours(row) for row in fields]
-    about = next((one["form"] for one in ours if isinstance(one.get("form"), dict)), {})
+    about: Mapping[str, Any] = next((one["form"] for one in ours if isinstance(one.get("form"), dict)), {})
     words = {language: str(about.get("title") or name.replace("_", " ").capitalize())}
     sections: list[Section] = []
     for row, own in zip(fields, ours, strict=True):
@@ -220,8 +220,10 @@ def _question(
         return None
     if not own:
         report.extend(_settings(row))
-        for piped in dict.fromkeys(_PIPED.findall(f"{row[LABEL]} {row[NOTE]}")):
-            report.append(Line("approximated", name, f"its text puts in the answer to {piped}; the name stands there instead"))
+        report.extend(
+            Line("approximated", name, f"its text puts in the answer to {piped}; the name stands there instead")
+            for piped in dict.fromkeys(_PIPED.findall(f"{row[LABEL]} {row[NOTE]}"))
+        )
     question = Question(
         code=_text(own, "code") or name,
         kind="information",
@@ -268,11 +270,13 @@ def _answered(
     question = replace(question, choices=choices, refusals=refusals)
     wanted = _text(own, "kind")
     if wanted in KINDS:
-        question = _as_it_was(question, row, own, cast("Kind", wanted))
+        question = _as_it_was(question, row, own, wanted)
     elif kind == "checkbox":
         question = replace(question, kind="several")
     elif kind in {"radio", "dropdown"}:
-        question = replace(question, kind="agreement" if row[MATRIX] and _in_steps(choices) else "single")
+        question = replace(
+            question, kind="agreement" if row[MATRIX] and in_steps([choice.code for choice in choices]) else "single"
+        )
     elif kind in {"yesno", "truefalse"}:
         words = yes_or_no((language,))
         if kind == "truefalse":
@@ -365,7 +369,7 @@ def _bound(text: str, rule: str) -> float | date | None:
         return number_of(text)
     for form in ("%Y-%m-%d", "%d-%m-%Y" if rule.endswith("dmy") else "%m-%d-%Y", "%m/%d/%Y"):
         try:
-            return datetime.strptime(text.split(" ")[0], form).date()  # noqa: DTZ007 - a day has no time zone
+            return datetime.strptime(text.split(" ", maxsplit=1)[0], form).date()  # noqa: DTZ007 - a day has no time zone
         except ValueError:
             continue
     return None
@@ -381,13 +385,6 @@ def _choices(text: str) -> tuple[tuple[str, str], ...]:
     return tuple(found)
 
 
-def _in_steps(choices: tuple[Choice, ...]) -> bool:
-    codes = [choice.code for choice in choices]
-    return 2 <= len(codes) <= 7 and codes == [
-        str(int(codes[0]) + place if codes[0].isdecimal() else "") for place in range(len(codes))
-    ]
-
-
 def _named(known: set[str]) -> Any:
     """What a name in branching logic stands for, among the fields of one form."""
 
@@ -396,7 +393,7 @@ def _named(known: set[str]) -> Any:
         if len(parts) > 1:
             raise NotSayable(f"it asks about {text}, of another event or occasion")
         name, _, box = parts[0].strip().partition("(")
-        name, smart = name.strip().lower(), name.strip().split(":")[0]
+        name, smart = name.strip().lower(), name.partition(":")[0]
         if name not in known:
             what = "a place REDCap fills in itself" if "-" in smart else "which is not in this form"
             raise NotSayable(f"it asks about {text}, {what}")
@@ -500,7 +497,7 @@ def _type(item: Item) -> str:
     return {"several": "checkbox", "long_text": "notes", "information": "descriptive"}.get(item.kind, "text")
 
 
-def _logic(condition: Condition, items: Mapping[str, Item]) -> str:
+def _logic(condition: Condition, items: Mapping[str, Item]) -> str:  # noqa: PLR0911 - one for each form of condition
     """Branching logic that is true when the condition is: a comparison of ours needs an answer, theirs does not."""
     match condition:
         case And(parts):

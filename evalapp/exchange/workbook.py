@@ -34,12 +34,12 @@ def main() -> None:
 def read(raw: bytes) -> dict[str, Any]:
     """What pyxform makes of the workbook (`form`), and what was not read (`lost`: where and what)."""
     try:
-        import pyxform  # noqa: F401, PLC0415  (an extra: asked for here so that one sentence says what to install)
+        import pyxform  # type: ignore[import-untyped]  # noqa: F401, PLC0415  (an extra: asked for here so that one sentence says what to install)
     except ImportError:
         raise Refused("reading XLSForm needs pyxform: pip install -r requirements-all.txt") from None
-    from pyxform.errors import PyXFormError  # noqa: PLC0415
-    from pyxform.xls2json import workbook_to_json  # noqa: PLC0415
-    from pyxform.xls2json_backends import DefinitionData  # noqa: PLC0415
+    from pyxform.errors import PyXFormError  # type: ignore[import-untyped]  # noqa: PLC0415
+    from pyxform.xls2json import workbook_to_json  # type: ignore[import-untyped]  # noqa: PLC0415
+    from pyxform.xls2json_backends import DefinitionData  # type: ignore[import-untyped]  # noqa: PLC0415
 
     lost: list[tuple[str, str]] = []
     sheets = _sheets(raw, lost)
@@ -85,9 +85,9 @@ def _as_tables(sheets: dict[str, list[dict[str, str]]]) -> dict[str, Any]:
 
 def _sheets(raw: bytes, lost: list[tuple[str, str]]) -> dict[str, list[dict[str, str]]]:
     """Each sheet of the form as rows by its headings (the headings themselves first)."""
-    import openpyxl  # noqa: PLC0415
-    from openpyxl.utils.exceptions import InvalidFileException  # noqa: PLC0415
-    from pyxform.constants import SUPPORTED_SHEET_NAMES  # noqa: PLC0415
+    import openpyxl  # type: ignore[import-untyped]  # noqa: PLC0415
+    from openpyxl.utils.exceptions import InvalidFileException  # type: ignore[import-untyped]  # noqa: PLC0415
+    from pyxform.constants import SUPPORTED_SHEET_NAMES  # type: ignore[import-untyped]  # noqa: PLC0415
 
     if not openpyxl.DEFUSEDXML:
         raise Refused("reading workbooks safely needs defusedxml: pip install -r requirements-all.txt")
@@ -107,8 +107,9 @@ def _sheets(raw: bytes, lost: list[tuple[str, str]]) -> dict[str, list[dict[str,
         raise
     except InvalidFileException as error:
         raise Refused(f"the file is no workbook ({error}); save it as Excel workbook (.xlsx)") from None
-    except Exception as error:  # noqa: BLE001 - whatever a broken or hostile workbook makes openpyxl raise
-        said = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+    except Exception as error:  # whatever a broken or hostile workbook makes openpyxl raise
+        cause = error.__cause__ or error
+        said = " ".join(f"{type(cause).__name__}: {cause}".split())[:200]
         raise Refused(f"the workbook cannot be read ({said}); save it again as Excel workbook (.xlsx)") from None
     return found
 

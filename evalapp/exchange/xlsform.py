@@ -25,6 +25,7 @@ from evalapp.exchange.drafts import (
 )
 from evalapp.exchange.files import check_archive
 from evalapp.exchange.logic import XPATH, Dialect, NotSayable, parse
+from instruments import Kind
 
 SECONDS = 20
 _READER = Path(__file__).with_name("workbook.py")
@@ -33,11 +34,13 @@ _NOT_ASKED = {
     "today": "the day", "deviceid": "which device it is", "username": "who is signed in", "phonenumber": "a telephone number",
     "email": "an e-mail address", "audit": "a record of what people do", "simserial": "which device it is",
     "subscriberid": "which device it is", "geopoint": "a place on a map", "geotrace": "a line on a map",
-    "geoshape": "an area on a map", "start-geopoint": "where somebody is", "photo": "a picture to take", "image": "a picture to take",
+    "geoshape": "an area on a map", "start-geopoint": "where somebody is", "photo": "a picture to take",
+    "image": "a picture to take",
     "audio": "a recording", "background-audio": "a recording", "video": "a recording", "file": "a file to upload",
     "barcode": "a barcode to scan", "osm": "a place on a map", "xml-external": "a file", "csv-external": "a file",
 }  # fmt: skip
 _TEXT, _WHOLE, _DECIMAL = {"text", "string"}, {"integer", "int"}, {"decimal"}
+_PLAIN: Mapping[str, Kind] = {"text": "short_text", "string": "short_text", "note": "information", "date": "date"}
 _HANDLED = {
     "type", "name", "label", "hint", "children", "choices", "itemset", "list_name", "bind", "control", "parameters", "ref",
     "flat", "columns",
@@ -200,7 +203,11 @@ class _Reader:
             return
         self._settings(node, name)
         question = Question(
-            name, "information", self._words(node.get("label"), name), self._words(node.get("hint"), name), shown=self._shown(node)
+            name,
+            "information",
+            self._words(node.get("label"), name),
+            self._words(node.get("hint"), name),
+            shown=self._shown(node),
         )
         yield self._kind(question, node, kind, appearance)
 
@@ -211,33 +218,33 @@ class _Reader:
         if kind in _WHOLE | _DECIMAL:
             low, high = self._bounds(name, constraint, whole=kind in _WHOLE)
             return replace(question, kind="number", minimum=low, maximum=high, decimals=0 if kind in _WHOLE else 12)
-        if kind == "range":
-            given = node.get("parameters") or {}
-            low, high, step = (number_of(given.get(key)) for key in ("start", "end", "step"))
-            self._note("approximated", name, f"a slider in steps of {1 if step is None else step}; a number is written")
-            decimals = 0 if step is None or float(step).is_integer() else 12
-            return replace(question, kind="number", minimum=low, maximum=high, decimals=decimals)
         if constraint:
             self._note("dropped", name, f"that its answer is checked ({constraint})")
-        if kind in {"date", "datetime", "dateTime"}:
-            if kind != "date":
-                self._note("approximated", name, "a date with the time of day; the day alone is asked")
-            return replace(question, kind="date")
+        if kind == "range":
+            return self._slider(question, node.get("parameters") or {})
         if kind in {"acknowledge", "trigger"}:
             said = Choice("OK", {next(iter(self._spoken.values())): "OK"})
             return replace(question, kind="several", choices=(said,))
-        if kind == "note":
-            return question
-        if kind in _TEXT:
-            return replace(question, kind="long_text" if "multiline" in appearance else "short_text")
-        self._note("approximated", name, f"a {kind}; it asks for words")
-        return replace(question, kind="short_text")
+        if kind in {"datetime", "dateTime"}:
+            self._note("approximated", name, "a date with the time of day; the day alone is asked")
+        elif kind not in _PLAIN:
+            self._note("approximated", name, f"a {kind}; it asks for words")
+        written = _PLAIN.get(kind, "date" if kind in {"datetime", "dateTime"} else "short_text")
+        return replace(question, kind="long_text" if kind in _TEXT and "multiline" in appearance else written)
+
+    def _slider(self, question: Question, given: Mapping[str, Any]) -> Question:
+        low, high, step = (number_of(given.get(key)) for key in ("start", "end", "step"))
+        said = f"a slider in steps of {1 if step is None else step}; a number is written"
+        self._note("approximated", question.code, said)
+        decimals = 0 if step is None or float(step).is_integer() else 12
+        return replace(question, kind="number", minimum=low, maximum=high, decimals=decimals)
 
     def _chosen(
         self, question: Question, node: Mapping[str, Any], kind: str, appearance: str, constraint: str
     ) -> Question:
         choices = tuple(
-            Choice(str(one.get("name", "")), self._words(one.get("label"), f"answer {one.get('name')}")) for one in node.get("choices") or []
+            Choice(str(one.get("name", "")), self._words(one.get("label"), f"answer {one.get('name')}"))
+            for one in node.get("choices") or []
         )
         if constraint:
             self._note("dropped", question.code, f"that its answer is checked ({constraint})")

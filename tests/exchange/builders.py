@@ -12,13 +12,31 @@ HEAD = DICTIONARY.decode().split("\n", 1)[0] + "\n"
 Sheet = Sequence[Sequence[object]]
 
 SURVEY: Sheet = (
-    ("type", "name", "label::English (en)", "label::Cymraeg (cy)", "hint::English (en)", "relevant", "constraint", "required"),
+    (
+        "type",
+        "name",
+        "label::English (en)",
+        "label::Cymraeg (cy)",
+        "hint::English (en)",
+        "relevant",
+        "constraint",
+        "required",
+    ),
     ("start", "began", "", "", "", "", "", ""),
     ("begin_group", "day", "Your **day**", "Eich diwrnod", "", "", "", ""),
     ("select_one cups", "cup", "Which cup?", "Pa gwpan?", "Any colour", "", "", "yes"),
     ("integer", "cups", "How many cups of ${cup}?", "Sawl cwpan?", "", "${cup} != 'none'", ". >= 0 and . < 21", ""),
     ("select_multiple foods", "eaten", "What did you eat?", "Beth fwytoch chi?", "", "", "", ""),
-    ("text", "which", "Which fruit?", "", "", "selected(${eaten}, 'fruit') and not(${cups} > 9)", "regex(., '[a-z]+')", ""),
+    (
+        "text",
+        "which",
+        "Which fruit?",
+        "",
+        "",
+        "selected(${eaten}, 'fruit') and not(${cups} > 9)",
+        "regex(., '[a-z]+')",
+        "",
+    ),
     ("end_group", "", "", "", "", "", "", ""),
     ("note", "thanks", "Nearly <i>done</i>.", "Bron â gorffen.", "", "", "", ""),
     ("select_one yes_no", "again", "Again?", "Eto?", "", "", "", ""),
@@ -40,7 +58,10 @@ SETTINGS: Sheet = (("form_title", "form_id", "default_language"), ("Your day", "
 
 
 def workbook(
-    survey: Sheet = SURVEY, choices: Sheet = CHOICES, settings: Sheet = SETTINGS, others: Mapping[str, Sheet] | None = None
+    survey: Sheet = SURVEY,
+    choices: Sheet = CHOICES,
+    settings: Sheet = SETTINGS,
+    others: Mapping[str, Sheet] | None = None,
 ) -> bytes:
     """An XLSForm as a workbook."""
     import openpyxl
@@ -72,9 +93,13 @@ def with_part(raw: bytes, name: str, change: Mapping[str, str]) -> bytes:
     return written.getvalue()
 
 
-def lss(tables: Mapping[str, Sequence[Mapping[str, object]]], *languages: str, kind: str = "Survey", before: str = "") -> bytes:
+def lss(
+    tables: Mapping[str, Sequence[Mapping[str, object]]], *languages: str, kind: str = "Survey", before: str = ""
+) -> bytes:
     """A LimeSurvey structure of these tables."""
-    parts = [f'<?xml version="1.0" encoding="UTF-8"?>\n{before}<document>\n <LimeSurveyDocType>{kind}</LimeSurveyDocType>']
+    parts = [
+        f'<?xml version="1.0" encoding="UTF-8"?>\n{before}<document>\n <LimeSurveyDocType>{kind}</LimeSurveyDocType>'
+    ]
     parts.append(" <DBVersion>500</DBVersion>\n <languages>")
     parts += [f"  <language>{language}</language>" for language in languages or ("en",)]
     parts.append(" </languages>")
@@ -98,10 +123,12 @@ def part(qid: int, of: int, code: str, **more: object) -> dict[str, object]:
 def new_survey() -> bytes:
     """The new shape: texts beside the tables, in two languages; arrays, two scales, branching, scripts."""
     words = {
-        10: ("A choice<script>x()</script>", "Dewis"), 11: ("How old?", "Pa mor hen?"), 12: ("What was eaten?", "Beth gafodd ei fwyta?"),
+        10: ("A choice<script>x()</script>", "Dewis"), 11: ("How old?", "Pa mor hen?"),
+        12: ("What was eaten?", "Beth gafodd ei fwyta?"),
         13: ("A table", "Tabl"), 14: ("Two sides", "Dwy ochr"), 15: ("Say more", "Dywedwch fwy"), 16: ("A ranking", "Trefn"),
         17: ("Points", "Pwyntiau"), 18: ("Yes?", "Ie?"), 19: ("When?", "Pryd?"), 30: ("Bread", "Bara"), 31: ("Fruit", "Ffrwyth"),
-        32: ("First row", "Rhes un"), 33: ("Second row", "Rhes dau"), 34: ("One row", "Un rhes"), 35: ("Gold", "Aur"), 36: ("Tin", "Tun"),
+        32: ("First row", "Rhes un"), 33: ("Second row", "Rhes dau"), 34: ("One row", "Un rhes"),
+        35: ("Gold", "Aur"), 36: ("Tin", "Tun"),
     }  # fmt: skip
     answers = [
         (1, 10, "A1", 0, "Red", "Coch"), (2, 10, "A2", 0, "Blue, or so", "Glas"), (3, 13, "1", 0, "No", "Na"),
@@ -110,12 +137,20 @@ def new_survey() -> bytes:
     ]  # fmt: skip
     return lss(
         {
-            "answers": [{"aid": a, "qid": q, "code": c, "sortorder": a, "scale_id": s, "assessment_value": 0} for a, q, c, s, _, _ in answers],
+            "answers": [
+                {"aid": a, "qid": q, "code": c, "sortorder": a, "scale_id": s, "assessment_value": 0}
+                for a, q, c, s, _, _ in answers
+            ],
             "answer_l10ns": [
-                {"aid": one[0], "answer": text, "language": language} for one in answers for text, language in ((one[4], "en"), (one[5], "cy"))
+                {"aid": one[0], "answer": text, "language": language}
+                for one in answers
+                for text, language in ((one[4], "en"), (one[5], "cy"))
             ],
             "groups": [{"gid": 2, "sid": 1, "group_order": 1, "grelevance": "1"}],
-            "group_l10ns": [{"gid": 2, "group_name": "Your day", "language": "en"}, {"gid": 2, "group_name": "Eich diwrnod", "language": "cy"}],
+            "group_l10ns": [
+                {"gid": 2, "group_name": name, "language": language}
+                for name, language in (("Your day", "en"), ("Eich diwrnod", "cy"))
+            ],
             "questions": [
                 question(10, "L", "col", other="Y", mandatory="Y"),
                 question(11, "N", "age", relevance='col.NAOK == "A1"'),
@@ -196,7 +231,9 @@ def old_survey() -> bytes:
 def fhir(items: Sequence[Mapping[str, object]], **facts: object) -> bytes:
     import json
 
-    return json.dumps({"resourceType": "Questionnaire", "status": "draft", "title": "Your day", "item": items, **facts}).encode()
+    return json.dumps(
+        {"resourceType": "Questionnaire", "status": "draft", "title": "Your day", "item": items, **facts}
+    ).encode()
 
 
 ORDINAL = "http://hl7.org/fhir/StructureDefinition/ordinalValue"
@@ -235,7 +272,11 @@ NESTED: Sequence[Mapping[str, object]] = (
               {"url": "lang", "valueCode": "cy"}, {"url": "content", "valueString": "Geiriau"}]}]}},
      ]},
 )  # fmt: skip
-LEAVES = {"resourceType": "ValueSet", "id": "leaves", "compose": {"include": [{"concept": [{"code": "Green"}, {"code": "BLACK", "display": "Black"}]}]}}
+LEAVES = {
+    "resourceType": "ValueSet",
+    "id": "leaves",
+    "compose": {"include": [{"concept": [{"code": "Green"}, {"code": "BLACK", "display": "Black"}]}]},
+}
 
 
 def nested_questionnaire() -> bytes:

@@ -10,9 +10,11 @@ from instruments import Instrument
 from instruments.writing import condition_text
 from tests.exchange.builders import lss, new_survey, old_survey, part, question
 
-BOMB = '<!DOCTYPE d [<!ENTITY a "aaaaaaaaaa">' + "".join(
-    f'<!ENTITY {name} "{f"&{before};" * 10}">' for before, name in zip("abcdefgh", "bcdefghi", strict=True)
-) + "]>\n"
+BOMB = (
+    '<!DOCTYPE d [<!ENTITY a "aaaaaaaaaa">'
+    + "".join(f'<!ENTITY {name} "{f"&{before};" * 10}">' for before, name in zip("abcdefgh", "bcdefghi", strict=True))
+    + "]>\n"
+)
 OUTSIDE = '<!DOCTYPE d [<!ENTITY x SYSTEM "file:///etc/passwd">]>\n'
 ELSEWHERE = '<!DOCTYPE d SYSTEM "http://example.org/survey.dtd">\n'
 
@@ -21,7 +23,9 @@ def conditions(instrument: Instrument) -> dict[str, str]:
     return {item.code: condition_text(item.show_if) for item in instrument.items if item.show_if}
 
 
-def survey(*rows: dict[str, object], parts: tuple[dict[str, object], ...] = (), answers: tuple[dict[str, object], ...] = ()) -> bytes:
+def survey(
+    *rows: dict[str, object], parts: tuple[dict[str, object], ...] = (), answers: tuple[dict[str, object], ...] = ()
+) -> bytes:
     """A survey of these questions in the old shape, in English."""
     return lss({
         "answers": answers, "groups": [{"gid": 2, "sid": 1, "group_name": "All", "group_order": 0, "language": "en"}],
@@ -64,7 +68,9 @@ def test_the_old_shape_and_its_table_of_conditions_come_in() -> None:
     assert made.in_language("de").item("why").text == "Why?"
     assert conditions(made) == {"why": 'col in ("a1", "a2")'}
     assert [line for line in found.report if line.where == "sure" and "it matches by RX" in line.what]
-    assert [line for line in found.report if line.where == "language de" and "1 text is not translated (why)" in line.what]
+    assert [
+        line for line in found.report if line.where == "language de" and "1 text is not translated (why)" in line.what
+    ]
 
 
 @pytest.mark.parametrize(
@@ -104,7 +110,9 @@ TYPES = {
 @pytest.mark.parametrize("kind", TYPES)
 def test_every_type_of_question_comes_in(kind: str) -> None:
     answers = tuple(
-        {"qid": 5, "code": code, "answer": code, "language": "en", "scale_id": scale, "sortorder": code} for scale in (0, 1) for code in (1, 2)
+        {"qid": 5, "code": code, "answer": code, "language": "en", "scale_id": scale, "sortorder": code}
+        for scale in (0, 1)
+        for code in (1, 2)
     )
     across = (part(7, 5, "c", scale_id=1),) if kind in ":;" else ()
     raw = survey(question(5, kind, "q"), parts=(part(6, 5, "s", scale_id=0), *across), answers=answers)
@@ -151,5 +159,10 @@ def test_an_entity_that_xml_knows_by_itself_is_a_letter() -> None:
 
 
 def test_utf_16_is_read() -> None:
-    text = survey(question(5, "S", "q")).decode().replace('encoding="UTF-8"', 'encoding="UTF-16"').replace("Text of q", "Вопрос")
+    text = (
+        survey(question(5, "S", "q"))
+        .decode()
+        .replace('encoding="UTF-8"', 'encoding="UTF-16"')
+        .replace("Text of q", "Вопрос")
+    )
     assert limesurvey.read(text.encode("utf-16")).instruments[0].item("q").text == "Вопрос"

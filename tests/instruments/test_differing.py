@@ -42,11 +42,13 @@ def test_items_are_reworded_recoded_added_and_removed() -> None:
 
 def test_a_scale_that_changed_says_in_what() -> None:
     found = difference(version(1), version(2, ("min_answered = 2", "min_answered = 3")))
-    assert [(one.code, one.how, one.parts) for one in found.scales] == [("ONE", "changed", (("min_answered", "2", "3"),))]
+    assert [(one.code, one.how, one.parts) for one in found.scales] == [
+        ("ONE", "changed", (("min_answered", "2", "3"),))
+    ]
 
 
 def test_what_stands_beside_the_words_is_said_though_the_item_is_the_same() -> None:
-    found = difference(version(1), version(2, ('show_if = \'more = "yes"\'', 'show_if = \'more != "no"\'')))
+    found = difference(version(1), version(2, ("show_if = 'more = \"yes\"'", "show_if = 'more != \"no\"'")))
     (words,) = [one for one in found.items if one.code == "words"]
     assert words.how == "same"
     assert words.parts == (("show_if", 'more = "yes"', 'more != "no"'),)

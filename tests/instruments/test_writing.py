@@ -131,7 +131,7 @@ def test_a_condition_written_reads_as_the_same_tree(condition: Condition) -> Non
 
 
 TEXT = (
-    st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="{}\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"), min_size=1, max_size=30)
+    st.text(st.characters(exclude_categories=["Cs", "Cc", "Cf"], exclude_characters="{}"), min_size=1, max_size=30)
     .map(str.strip)
     .filter(bool)
 )  # fmt: skip
@@ -139,12 +139,15 @@ LINES = st.lists(TEXT, min_size=1, max_size=3).map("\n".join)
 LABELS = st.lists(TEXT, min_size=2, max_size=5, unique=True)
 
 
+MADE = ("agreement", "rating", "single", "several", "yes_no", "number", "date", "short_text", "information")
+
+
 @st.composite
 def tables(draw: st.DrawFn) -> dict[str, Any]:
     """The table of a sound instrument, of every kind of item."""
     refusals = draw(st.lists(st.sampled_from(REFUSALS), unique=True))
     items: dict[str, Any] = {}
-    kinds = draw(st.lists(st.sampled_from(["agreement", "rating", "single", "several", "yes_no", "number", "date", "short_text", "information"]), min_size=1, max_size=7))  # fmt: skip
+    kinds = draw(st.lists(st.sampled_from(MADE), min_size=1, max_size=7))
     for place, kind in enumerate(kinds):
         one: dict[str, Any] = {"kind": kind, "text": draw(LINES)}
         labels = draw(LABELS)
@@ -158,7 +161,11 @@ def tables(draw: st.DrawFn) -> dict[str, Any]:
         elif kind == "yes_no":
             one["options"] = {"yes": labels[0], "no": labels[1]}
         elif kind == "number":
-            one |= {"minimum": draw(st.integers(-5, 0)), "maximum": draw(st.floats(1, 99)), "decimals": draw(st.integers(0, 12))}
+            one |= {
+                "minimum": draw(st.integers(-5, 0)),
+                "maximum": draw(st.floats(1, 99)),
+                "decimals": draw(st.integers(0, 12)),
+            }
         elif kind == "date":
             one["minimum"] = draw(st.dates(date(1900, 1, 1), date(2100, 1, 1)))
         elif kind == "short_text":

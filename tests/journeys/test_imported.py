@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -51,7 +51,9 @@ def placed(demo: Demo, instrument: Instrument, language: str) -> str:
     with db.writing(engine) as session:
         trial = session.scalars(select(Trial)).one()
         site = session.scalars(select(Site).where(Site.trial_id == trial.id).limit(1)).one()
-        review = make.review(session, site, f"A review for {instrument.name} in {language}", starts_on=date.today() + timedelta(days=8))
+        review = make.review(
+            session, site, f"A review for {instrument.name} in {language}", starts_on=now.date() + timedelta(days=8)
+        )
         person = make.person(session, review)
         assignment = make.assignment(session, person)
         assignment.instrument, assignment.version = instrument.name, instrument.version
@@ -83,7 +85,9 @@ def answered(page: Page, instrument: Instrument, see: Callable[[list[Item]], Non
             return expected
         number = int(page.url.rsplit("/", 1)[1])
         shown = [instrument.item(code) for code in instrument.pages[number - 1].items]
-        shown = [item for item in shown if item.kind == "information" or page.locator(f"[name^='a-{item.code}']").count()]
+        shown = [
+            item for item in shown if item.kind == "information" or page.locator(f"[name^='a-{item.code}']").count()
+        ]
         see(shown)
         for item in shown:
             if item.kind != "information":
