@@ -816,7 +816,7 @@ def _word_code(said: str) -> str:
     text = _latin(said).lower().strip()
     text = f"minus_{text[1:]}" if re.fullmatch(r"-\d+(\.\d+)?", text) else text
     code = re.sub(r"[^a-z0-9]+", "_", text).strip("_")[:32]
-    return code or "answer"
+    return code or "choice"
 
 
 def _latin(text: str) -> str:

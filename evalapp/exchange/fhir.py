@@ -64,6 +64,19 @@ _KIND, _PICTURE, _PICTURES, _REFUSAL = _OURS + "kind", _OURS + "picture", _OURS 
 _SHOW_IF, _HINT = _OURS + "show_if", _OURS + "hint"
 _READ = {TRANSLATION, HIDDEN, UNIT, LOW, HIGH, DECIMALS, _KIND, _PICTURE, _PICTURES, _REFUSAL, _SHOW_IF, _HINT}
 _NOT_ASKED = {"attachment": "a file to upload", "reference": "a pointer to a record"}
+_HELP = ("help", "flyover", "unit", "prompt")
+_NOT_WRITTEN = (
+    "group",
+    "display",
+    "boolean",
+    "decimal",
+    "integer",
+    "quantity",
+    "date",
+    "dateTime",
+    "choice",
+    "open-choice",
+)
 _ITEM_KEYS = {
     "linkId", "text", "_text", "type", "item", "enableWhen", "enableBehavior", "answerOption", "answerValueSet",
     "extension", "maxLength", "repeats", "required", "readOnly", "prefix",
@@ -216,12 +229,16 @@ class _Reader:
             if item.get("repeats") is True:
                 self._note("approximated", code, "a group that may be answered several times is asked once")
             inner = replace(under, shown=shown, depth=under.depth + 1)
-            if heading := self._words(item, "text"):
+            if heading := self._prefixed(item):
                 self._headings += 1
                 inner = replace(inner, heading=heading, code=page, number=self._headings)
             self._walk(children, inner)
             return
         hints = [child for child in children if self._is_help(child)]
+        for hint in hints:
+            self._settings(hint, _text(hint, "linkId") or code)
+            if _tables(hint, "enableWhen"):
+                self._note("dropped", code, "that its hint hangs on an answer; it is always shown")
         question = self._question(item, code, kind, hints, shown)
         if question is not None:
             self._add(question, under)
@@ -247,12 +264,18 @@ class _Reader:
             self._note("dropped", code, f"its {key}, which has no place here")
         for url in _strange(item, _READ):
             control = _control(item) if url == CONTROL else ""
-            self._note("dropped", code, f"how it is drawn ({control})" if control else f"its extension {url}")
+            if control not in _HELP:
+                self._note("dropped", code, f"how it is drawn ({control})" if control else f"its extension {url}")
+        kind = _text(item, "type")
+        if "maxLength" in item and kind in _NOT_WRITTEN:
+            self._note("dropped", code, f"that its answer has at most {item['maxLength']} characters")
+        if ("answerOption" in item or "answerValueSet" in item) and kind not in {"choice", "open-choice"}:
+            self._note("dropped", code, "the answers it lists, since its type has none")
         for url in _strange(_table(item.get("_text")), {TRANSLATION}):
             self._note("dropped", code, f"the extension {url} of its text")
 
     def _is_help(self, item: Mapping[str, Any]) -> bool:
-        return _text(item, "type") == "display" and _control(item) in {"help", "flyover", "unit", "prompt"}
+        return _text(item, "type") == "display" and _control(item) in _HELP
 
     def _question(
         self,
@@ -265,9 +288,7 @@ class _Reader:
         if kind in _NOT_ASKED:
             self._note("dropped", code, f"{_NOT_ASKED[kind]}, which nobody is asked here")
             return None
-        words = self._words(item, "text")
-        if prefix := _text(item, "prefix"):
-            words = {language: f"{prefix} {text}" for language, text in words.items()}
+        words = self._prefixed(item)
         hint: dict[str, str] = {}
         for one in hints:
             for language, text in self._words(one, "text").items():
@@ -469,6 +490,11 @@ class _Reader:
         if len(known) == 1:
             return (Shown(said, known[0]),)
         return (Shown(said, And(known) if behaviour == "all" else Or(known)),)
+
+    def _prefixed(self, item: Mapping[str, Any]) -> dict[str, str]:
+        """The text of an item after its prefix ("1.")."""
+        prefix = _text(item, "prefix")
+        return {language: f"{prefix} {text}".strip() for language, text in self._words(item, "text").items()}
 
     def _words(self, of: Mapping[str, Any], key: str) -> dict[str, str]:
         """A text and its translations."""

@@ -128,6 +128,7 @@ class _Survey:
     answers: Mapping[str, list[tuple[Row, Words]]]
     attributes: Mapping[str, dict[str, Words]]
     conditions: Mapping[str, list[Row]]
+    scripts: frozenset[str]
     names: dict[str, tuple[str, str | None]] = field(default_factory=dict)
 
 
@@ -178,6 +179,7 @@ def _survey(tables: Mapping[str, list[dict[str, str]]], language: str, report: l
     ):
         if tables.get(table):
             report.append(Line("dropped", "the survey", f"{len(tables[table])} of its {table}: no {what} is made here"))
+    report.extend(Line("dropped", "the survey", f"its table {table}") for table in tables if table not in _TABLES)
     return _Survey(
         languages=tuple(dict.fromkeys(spoken.values())),
         title=next(iter(title.values()), {}),
@@ -196,7 +198,17 @@ def _survey(tables: Mapping[str, list[dict[str, str]]], language: str, report: l
         answers=_answers(tables, spoken),
         attributes=_attributes(tables, spoken),
         conditions=_by(tables.get("conditions", []), "qid"),
+        scripts=frozenset(
+            row.get("qid", "") for row in tables.get("question_l10ns", []) if row.get("script", "").strip()
+        ),
     )
+
+
+_TABLES = {
+    "answers", "answer_l10ns", "assessments", "conditions", "defaultvalues", "defaultvalue_l10ns", "groups", "group_l10ns",
+    "languages", "questions", "subquestions", "question_l10ns", "question_attributes", "quota", "quota_members",
+    "quota_languagesettings", "surveys", "surveys_languagesettings",
+}  # fmt: skip
 
 
 def _once(rows: Sequence[Row], key: str, order: str) -> list[Row]:
@@ -344,6 +356,10 @@ def _settings(row: Row, attributes: Mapping[str, Words], survey: _Survey) -> Ite
     code = row.get("title", "")
     if row.get("mandatory") in {"Y", "S"}:
         yield Line("dropped", code, "it must be answered; here every question may be skipped")
+    if row.get("encrypted") == "Y":
+        yield Line("dropped", code, "that its answer is encrypted; here words are sealed and choices are not")
+    if row.get("qid") in survey.scripts:
+        yield Line("dropped", code, "a script that runs beside it")
     if row.get("preg", "").strip():
         yield Line("dropped", code, f"that what is written is checked ({row['preg']})")
     if any(

@@ -236,6 +236,7 @@ def _question(
     return _answered(question, row, own, language, report)
 
 
+_LISTED = ("radio", "dropdown", "checkbox", "slider")
 _PIPED = re.compile(r"\[[a-z][a-z0-9_:-]*\]")
 
 
@@ -254,6 +255,12 @@ def _settings(row: Mapping[str, str]) -> Iterator[Line]:
         yield Line("dropped", name, f"its number {row[NUMBER]}")
     if row[MATRIX]:
         yield Line("approximated", name, f"a row of the table {row[MATRIX]}; each row is a question of its own")
+    if row[CHOICES] and row[TYPE] not in _LISTED:
+        yield Line("dropped", name, f"what it chooses from ({row[CHOICES]})")
+    if row[VALIDATION] and row[TYPE] != "text":
+        yield Line("dropped", name, f"how it is shown ({row[VALIDATION]})")
+    if row[TYPE] != "slider" and not (row[TYPE] == "text" and row[VALIDATION]):
+        yield from (Line("dropped", name, f"its bound {row[column]}") for column in (LOW, HIGH) if row[column])
     if row[RANKING].lower() == "y":
         yield Line("dropped", name, "that each rank may be given once")
     if row[ANNOTATION]:

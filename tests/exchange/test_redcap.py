@@ -274,3 +274,18 @@ def test_the_dictionary_is_one_redcap_accepts() -> None:
     assert len(set(names)) == len(names)
     assert [one["Section Header"] for one in rows if one["Section Header"]] == [page.title for page in instrument.pages]
     assert {one["Form Name"] for one in rows} == {"practitioner_after"}
+
+
+@pytest.mark.parametrize(
+    ("line", "what"),
+    [
+        (row("x", choices="BIOPORTAL:ICD10"), "what it chooses from (BIOPORTAL:ICD10)"),
+        (row("x", "dropdown", choices="1, A | 2, B", rule="autocomplete"), "how it is shown (autocomplete)"),
+        (row("x", low="1"), "its bound 1"),
+        (row("x", "notes", high="9"), "its bound 9"),
+        (row("x", rule="integer", low="[y]"), "its bound [y], which is not a fixed integer"),
+        (row("x", rule="integer", low="9", high="1"), "its bounds 9 and 1 are the wrong way round"),
+    ],
+)  # fmt: skip
+def test_what_stands_in_a_cell_that_has_no_place_is_said(line: str, what: str) -> None:
+    assert [one.what for one in lines(taken(line), "x") if one.how == "dropped"] == [what]

@@ -37,8 +37,8 @@ class Case:
 CASES = {
     "redcap": Case(redcap.read, DICTIONARY, ("en",)),
     "xlsform": Case(xlsform.read, workbook(), ("en", "cy")),
-    "limesurvey": Case(limesurvey.read, new_survey(), ("en", "cy")),
-    "fhir": Case(fhir.read, nested_questionnaire(), ("en", "cy")),
+    "limesurvey": Case(limesurvey.read, new_survey(), ("en",)),
+    "fhir": Case(fhir.read, nested_questionnaire(), ("en",)),
 }
 
 
@@ -74,6 +74,13 @@ def answer_to(item: Item, place: int) -> Any:
     if item.kind == "number":
         return math.ceil(item.minimum or 3)  # type: ignore[arg-type]
     return {"date": "2026-02-03", "short_text": "Ŵyr", "long_text": "Da iawn"}[item.kind]
+
+
+def stands(page: Page, item: Item) -> bool:
+    """Whether an item is on the page; of information that hangs on an answer, its words say so."""
+    if item.kind != "information":
+        return page.locator(f"[name^='a-{item.code}']").count() > 0
+    return item.show_if is None or item.text in page.locator("main").inner_text()
 
 
 def answered(page: Page, instrument: Instrument, see: Callable[[list[Item]], None]) -> dict[str, Any]:
