@@ -25,6 +25,7 @@ FOLDER = click.Path(path_type=Path, file_okay=False)
 FORMATS = ("redcap", "xlsform", "limesurvey", "fhir")  # as evalapp.exchange.formats has them, whose import waits
 WRITTEN_FORMATS = ("redcap", "fhir")
 LARGEST_FILE = 4_000_000
+WRONG = (InstrumentError, NotConfigured)
 NO_READING_AGE = "not known here: it needs textstat (pip install textstat==0.7.7)"
 
 
@@ -43,7 +44,7 @@ def check() -> None:
         wrong = list(faults())
         if folder.is_dir() and not wrong:
             matched += maps(shelf(), folder)
-    except InstrumentError as error:
+    except WRONG as error:
         click.echo(str(error))
         sys.exit(1)
     if wrong:
@@ -78,7 +79,7 @@ def show(name: str | None, version: int | None, language: str, *, as_json: bool)
             return
         instrument = found.latest(name) if version is None else found.get(name, version)
         facts = described(instrument.in_language(language))
-    except InstrumentError as error:
+    except WRONG as error:
         _stop("show", f"{error}; see evalapp instruments show")
     click.echo(json.dumps(facts, ensure_ascii=False, indent=2)) if as_json else click.echo("\n".join(_in_words(facts)))
 
@@ -90,7 +91,7 @@ def codebook(out: Path | None, language: str) -> None:
     """Every question with its codes and labels, and every scale with its rule, as CSV."""
     try:
         found = [one.in_language(language) for one in shipped()]
-    except InstrumentError as error:
+    except WRONG as error:
         _stop("codebook", error)
     if out is None:
         _write(found, sys.stdout)
@@ -187,7 +188,7 @@ def export(name: str, chosen: str, version: int | None, language: str | None, ou
     try:
         instrument = shelf().latest(name) if version is None else shelf().get(name, version)
         instrument = instrument if language is None else instrument.in_language(language)
-    except InstrumentError as error:
+    except WRONG as error:
         _stop("export", f"{error}; see evalapp instruments show")
     path = out or Path(f"{name}{formats.ENDINGS[chosen]}")
     if path.exists() and not force:
@@ -211,7 +212,7 @@ def diff(old: str, new: str, *, as_json: bool) -> None:
     try:
         before, after = _version(old), _version(new)
         known = [*maps(shipped()), *(maps(shelf(), folder) if (folder := where()) and folder.is_dir() else ())]
-    except InstrumentError as error:
+    except WRONG as error:
         _stop("diff", error)
     ends = {(before.name, before.version), (after.name, after.version)}
     matched = [
@@ -281,10 +282,9 @@ def _difference_in_words(before: Instrument, after: Instrument, found: Differenc
 def _folder(command: str, given: Path | None) -> Path:
     """Where questionnaires of one's own are kept."""
     try:
-        found = given or where()
+        return given or where() or Path("instance/instruments")
     except NotConfigured as error:
         _stop(command, error)
-    return found or Path("instance/instruments")
 
 
 def _place(command: str, folder: Path, name: str, *, force: bool) -> Path:

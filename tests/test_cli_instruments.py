@@ -164,6 +164,13 @@ def test_a_fault_in_one_s_own_is_said_by_check(folder: Path) -> None:
     assert "tea/1.toml: title: is missing" in done.output
 
 
+def test_a_setting_that_is_wrong_is_said_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EVALAPP_SECRETS", "nowhere.env")
+    shelf.where.cache_clear()
+    assert "EVALAPP_SECRETS names nowhere.env, which is not there" in refused("new", "tea")
+    assert "EVALAPP_SECRETS names nowhere.env" in refused("show", "tea")
+
+
 def test_the_command_starts_without_the_parts_only_an_import_needs() -> None:
     heavy = ("pyxform", "openpyxl", "pandas", "evalapp.exchange.drafts")
     code = f"import sys, evalapp.cli; print([one for one in {heavy} if one in sys.modules])"

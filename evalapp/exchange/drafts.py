@@ -684,12 +684,20 @@ def plain_text(text: str) -> tuple[str, list[tuple[How, str]]]:
     ('a < b', [])
     """
     lost: list[tuple[How, str]] = []
+    if len(text) > _LONGEST_READ:
+        lost.append(("approximated", f"its text has {len(text):,} characters; the first {_LONGEST_READ:,} are read"))
+        text = text[:_LONGEST_READ]
     if _TAG.search(text):
         reader = _Plain()
-        reader.feed(text)
-        reader.close()
-        lost += reader.lost()
-        text = reader.text()
+        try:
+            reader.feed(text)
+            reader.close()
+        except AssertionError:  # how HTMLParser says that it cannot go on
+            lost.append(("approximated", "its markup is broken; what is left of it is plain text"))
+            text = html.unescape(_TAG.sub("", text))
+        else:
+            lost += reader.lost()
+            text = reader.text()
     elif "&" in text:
         text = html.unescape(text)
     text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\t", " ").replace("\u00a0", " ")
@@ -713,8 +721,9 @@ def plain_text(text: str) -> tuple[str, list[tuple[How, str]]]:
     return plain, lost
 
 
-_TAG = re.compile(r"<\s*[/!?]?\s*[A-Za-z][^<>]*>|<!--")
-_BRACED = re.compile(r"\$?\{+([^{}]*)\}+")
+_TAG = re.compile(r"<[\s/!?]*[A-Za-z][^<>]*>|<!--")
+_BRACED = re.compile(r"\$?\{([^{}]*)\}")
+_LONGEST_READ = 8000  # of a text with markup: HTMLParser takes the square of a hostile text's length
 _SURE = re.compile(rf"(?:[^{{}}]|\{{(?:{'|'.join(VARIABLES)})\}})*")
 _LINES = frozenset({"p", "br", "div", "li", "tr", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "table"})
 _UNREAD = frozenset({"script", "style", "template", "noscript", "iframe", "object", "svg", "math", "head", "title"})

@@ -319,7 +319,7 @@ class _Reader:
         self._report.append(Line(how, where, what))
 
 
-_EMPHASIS = re.compile(r"(\*\*|__)(?=\S)(.+?)(?<=\S)\1")
+_EMPHASIS = re.compile(r"(\*\*|__)(?=\S)(.{1,300}?)(?<=\S)\1")
 _LINK = re.compile(r"\[([^\[\]]+)\]\((?:https?:|mailto:|/)[^()\s]*\)")
 _HEADING = re.compile(r"^#{1,6} +", re.MULTILINE)
 
