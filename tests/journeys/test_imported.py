@@ -79,7 +79,7 @@ def answer_to(item: Item, place: int) -> Any:
 def stands(page: Page, item: Item) -> bool:
     """Whether an item is on the page; of information that hangs on an answer, its words say so."""
     if item.kind != "information":
-        return page.locator(f"[name^='a-{item.code}']").count() > 0
+        return page.locator(f"[name='a-{item.code}'], [name^='a-{item.code}-']").count() > 0
     return item.show_if is None or item.text in page.locator("main").inner_text()
 
 
@@ -92,9 +92,7 @@ def answered(page: Page, instrument: Instrument, see: Callable[[list[Item]], Non
             return expected
         number = int(page.url.rsplit("/", 1)[1])
         shown = [instrument.item(code) for code in instrument.pages[number - 1].items]
-        shown = [
-            item for item in shown if item.kind == "information" or page.locator(f"[name^='a-{item.code}']").count()
-        ]
+        shown = [item for item in shown if stands(page, item)]
         see(shown)
         for item in shown:
             if item.kind != "information":
