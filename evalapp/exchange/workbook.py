@@ -11,7 +11,7 @@ from io import BytesIO
 from typing import Any
 
 SECONDS, BYTES = 20, 512 * 1024 * 1024
-MOST_ROWS, MOST_EMPTY, MOST_COLUMNS, LONGEST_CELL = 50_000, 1_000, 500, 20_000
+MOST_QUESTIONS, MOST_ROWS, MOST_EMPTY, MOST_COLUMNS, LONGEST_CELL = 5_000, 50_000, 1_000, 500, 20_000
 
 
 class Refused(Exception):
@@ -125,7 +125,7 @@ def _rows(sheet: Any, name: str, lost: list[tuple[str, str]]) -> list[dict[str, 
     if twice:
         raise Refused(f"the sheet {name} has the column {twice[0]!r} twice; rename or delete one of them")
     found: list[dict[str, str]] = [dict.fromkeys((one for one in head if one), "")]
-    empty = 0
+    empty, most = 0, MOST_QUESTIONS if name.lower() == "survey" else MOST_ROWS
     for number, row in enumerate(rows, start=2):
         cells = {
             key: xlsx_value_to_str(value)[:LONGEST_CELL].strip()
@@ -135,8 +135,8 @@ def _rows(sheet: Any, name: str, lost: list[tuple[str, str]]) -> list[dict[str, 
         if cells:
             empty = 0
             found.append(cells)
-            if len(found) > MOST_ROWS:
-                raise Refused(f"the sheet {name} has more than {MOST_ROWS:,} rows; divide the form")
+            if len(found) > most:
+                raise Refused(f"the sheet {name} has more than {most:,} rows; divide the form")
         else:
             empty += 1
             if empty >= MOST_EMPTY:

@@ -118,6 +118,16 @@ def test_a_million_rows_that_are_there_but_empty_are_not_walked_through() -> Non
     assert time.process_time() - began < 1
 
 
+def test_a_sheet_of_more_questions_than_anybody_answers_is_refused_before_the_rest_is_read() -> None:
+    rows = "".join(
+        f'<row r="{number}"><c r="A{number}" t="inlineStr"><is><t>text</t></is></c></row>'
+        for number in range(15, 20_000)
+    )
+    raw = with_part(made_workbook(), SHEET, {"</sheetData>": f"{rows}</sheetData>"})
+    with pytest.raises(BadData, match="the sheet survey has more than 5,000 rows; divide the form"):
+        xlsform.read(raw)
+
+
 def packed(parts: dict[str, bytes]) -> bytes:
     written = io.BytesIO()
     with zipfile.ZipFile(written, "w", zipfile.ZIP_DEFLATED) as archive:
