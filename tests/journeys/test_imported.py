@@ -98,7 +98,8 @@ def answered(page: Page, instrument: Instrument, see: Callable[[list[Item]], Non
             if item.kind != "information":
                 expected[item.code] = answer_to(item, places[item.code])
                 give(page, item, expected[item.code])
-        page.locator("main form button[value='next']").click()
+        with page.expect_navigation():  # the same page comes back where an answer made another question appear on it
+            page.locator("main form button[value='next']").click()
     raise AssertionError(f"it never ends: {page.url}")
 
 
