@@ -79,6 +79,13 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
     )
 
 
+def instruments_folder(environ: Mapping[str, str] = os.environ) -> Path | None:
+    """Where this copy keeps questionnaires of its own; None when EVALAPP_INSTRUMENTS is set to nothing. It needs no secrets."""
+    found = {**_secrets_file(environ), **environ}
+    name = found.get("EVALAPP_INSTRUMENTS", "instance/instruments").strip()
+    return Path(name) if name else None
+
+
 def new_secrets() -> dict[str, str]:
     """Fresh values for every secret."""
     return {

@@ -1,4 +1,4 @@
-"""The `evalapp instruments` command: whether the questionnaires are sound, what one asks, and how it is scored."""
+"""The `evalapp instruments` command: whether the questionnaires are sound, what one asks, new ones, in, out and compared."""
 
 import csv
 import json
@@ -9,27 +9,46 @@ from typing import Any, NoReturn
 
 import click
 
-from instruments import Instrument, InstrumentError, Library, Scale, library
+from evalapp.config import NotConfigured
+from evalapp.shelf import faults, own, shelf, shipped, where
+from instruments import Instrument, InstrumentError, Scale
 from instruments.codebook import COLUMNS, answers_of, example, minutes, questions, rows, rule
-from instruments.maps import Map, maps
+from instruments.differing import Change, Difference, difference
+from instruments.files import read
+from instruments.maps import Map, Match, maps
+from instruments.reading import NAME
 from instruments.slots import Slot, slots
+from instruments.starting import starting
+from instruments.writing import write
 
+FOLDER = click.Path(path_type=Path, file_okay=False)
+FORMATS = ("redcap", "xlsform", "limesurvey", "fhir")  # as evalapp.exchange.formats has them, whose import waits
+WRITTEN_FORMATS = ("redcap", "fhir")
+LARGEST_FILE = 4_000_000
+WRONG = (InstrumentError, NotConfigured)
 NO_READING_AGE = "not known here: it needs textstat (pip install textstat==0.7.7)"
 
 
 @click.group(name="instruments")
 def instruments_group() -> None:
-    """Check and show the questionnaires: what they ask, how they are scored, who owns them."""
+    """Check, show, begin, bring in, hand out and compare questionnaires: what they ask, how they are scored, who owns them."""
 
 
 @instruments_group.command()
 def check() -> None:
     """Say whether every questionnaire, translation, map and slot is sound; exit code 1 with a line a fault when not."""
     try:
-        found = library()
+        found = shipped()
         matched, kept = maps(found), slots()
-    except InstrumentError as error:
+        folder = _folder("check", None)
+        wrong = list(faults())
+        if folder.is_dir() and not wrong:
+            matched += maps(shelf(), folder)
+    except WRONG as error:
         click.echo(str(error))
+        sys.exit(1)
+    if wrong:
+        click.echo("\n".join(wrong))
         sys.exit(1)
     asked = [one for one in found if one.asked]
     drafts = sum(variant.status == "draft" for one in found for variant in one.variants)
@@ -37,6 +56,9 @@ def check() -> None:
         f"all {len(found)} questionnaires are sound ({len(asked)} asked), with {drafts} translations still in draft, "
         f"{len(matched)} maps and {len(kept)} permission slots"
     )
+    if len(own()):
+        still = sum(one.status == "draft" for one in own())
+        click.echo(f"all {len(own())} of this copy's own are sound too, {still} of them drafts")
 
 
 @instruments_group.command()
@@ -47,7 +69,7 @@ def check() -> None:
 def show(name: str | None, version: int | None, language: str, *, as_json: bool) -> None:
     """Show a questionnaire whole, or (without a NAME) the list of them all."""
     try:
-        found = library()
+        found = shelf()
         if name is None:
             _say([_line(one) for one in found] + [_slot_line(one) for one in slots()], as_json=as_json)
             return
@@ -56,8 +78,8 @@ def show(name: str | None, version: int | None, language: str, *, as_json: bool)
             _say(_slot_facts(kept[name]), as_json=as_json)
             return
         instrument = found.latest(name) if version is None else found.get(name, version)
-        facts = described(instrument.in_language(language), found)
-    except InstrumentError as error:
+        facts = described(instrument.in_language(language))
+    except WRONG as error:
         _stop("show", f"{error}; see evalapp instruments show")
     click.echo(json.dumps(facts, ensure_ascii=False, indent=2)) if as_json else click.echo("\n".join(_in_words(facts)))
 
@@ -68,8 +90,8 @@ def show(name: str | None, version: int | None, language: str, *, as_json: bool)
 def codebook(out: Path | None, language: str) -> None:
     """Every question with its codes and labels, and every scale with its rule, as CSV."""
     try:
-        found = [one.in_language(language) for one in library()]
-    except InstrumentError as error:
+        found = [one.in_language(language) for one in shipped()]
+    except WRONG as error:
         _stop("codebook", error)
     if out is None:
         _write(found, sys.stdout)
@@ -79,7 +101,225 @@ def codebook(out: Path | None, language: str) -> None:
     click.echo(f"{out} holds {sum(1 for _ in rows(found))} rows")
 
 
-def described(instrument: Instrument, found: Library) -> dict[str, Any]:
+@instruments_group.command()
+@click.argument("name")
+@click.option(
+    "--dir", "folder", type=FOLDER, help="Where questionnaires of your own are kept; EVALAPP_INSTRUMENTS otherwise."
+)
+def new(name: str, folder: Path | None) -> None:
+    """Begin a questionnaire: a short, sound draft that says beside each line what it is for."""
+    home = _place("new", _folder("new", folder), name, force=False)
+    home.mkdir(parents=True)
+    (home / "1.toml").write_text(starting(name), encoding="utf-8", newline="\n")
+    click.echo(f"{home / '1.toml'} is begun. Edit it; `evalapp instruments check` says what is wrong with it.")
+
+
+@instruments_group.command(name="import")
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--format", "chosen", type=click.Choice(FORMATS), help="What the file is; recognised when left out.")
+@click.option("--name", metavar="NAME", help="The questionnaire's name; the file's own when left out.")
+@click.option(
+    "--language", default="en", show_default=True, help="The language of its texts, where the file does not say."
+)
+@click.option(
+    "--dir", "folder", type=FOLDER, help="Where questionnaires of your own are kept; EVALAPP_INSTRUMENTS otherwise."
+)
+@click.option("--force", is_flag=True, help="Write over a draft of that name.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def bring_in(
+    file: Path, chosen: str | None, name: str | None, language: str, folder: Path | None, *, force: bool, as_json: bool
+) -> None:
+    """Bring a questionnaire in from REDCap, XLSForm, LimeSurvey or FHIR, as a draft, and say all that it lost.
+
+    Writes TOML to the folder of your own questionnaires and prints a line for each thing that was dropped,
+    approximated or renamed.
+    """
+    from dataclasses import asdict, replace  # noqa: PLC0415
+
+    from analysis.errors import BadData  # noqa: PLC0415
+    from evalapp.exchange import formats  # noqa: PLC0415
+    from evalapp.exchange.drafts import distinct, neutral_name  # noqa: PLC0415
+
+    try:
+        if file.stat().st_size > LARGEST_FILE:
+            raise BadData(f"the file is larger than {LARGEST_FILE:,} bytes; export fewer questions at a time")  # noqa: TRY301
+        found = formats.read(file.read_bytes(), chosen, name=name or neutral_name(file.stem), language=language)
+    except BadData as error:
+        _stop("import", error)
+    made, report = found.instruments, list(found.report)
+    if name is not None:
+        made = tuple(replace(one, name=name if len(made) == 1 else f"{name}_{one.name}"[:40]) for one in made)
+    made = distinct(made, report)
+    home = _folder("import", folder)
+    for one in made:
+        _place("import", home, one.name, force=force)
+    written = [path for one in made for path in write(one, home, *_heading(file, len(report)))]
+    if as_json:
+        _say({"written": [str(path) for path in written], "report": [asdict(line) for line in report]}, as_json=True)
+        return
+    for one in made:
+        asked = f"{len(questions(one))} questions on {len(one.pages)} pages"
+        click.echo(f"{home / one.name}: {asked}, in {', '.join(one.languages)}; a draft")
+    counts = {how: sum(line.how == how for line in report) for how in ("dropped", "approximated", "renamed")}
+    click.echo(f"{'; '.join(f'{count} {how}' for how, count in counts.items())}:" if report else "Nothing was lost.")
+    for line in report:
+        click.echo(f"  {line}")
+    click.echo("Now write for whom it is and when, and who owns it, and check: evalapp instruments check")
+
+
+@instruments_group.command()
+@click.argument("name")
+@click.option("--format", "chosen", type=click.Choice(WRITTEN_FORMATS), required=True, help="The format of the file.")
+@click.option("--version", type=int, metavar="N", help="The version; the latest when left out.")
+@click.option(
+    "--language", metavar="LANG", help="The language of a REDCap dictionary, which holds one; the first when left out."
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="NAME.csv or NAME.json when left out.",
+)
+@click.option("--force", is_flag=True, help="Write over a file of that name.")
+def export(name: str, chosen: str, version: int | None, language: str | None, out: Path | None, *, force: bool) -> None:
+    """Hand a questionnaire out as a REDCap data dictionary or a FHIR Questionnaire, and say what the format cannot hold."""
+    from evalapp.exchange import formats  # noqa: PLC0415
+
+    try:
+        instrument = shelf().latest(name) if version is None else shelf().get(name, version)
+        instrument = instrument if language is None else instrument.in_language(language)
+    except WRONG as error:
+        _stop("export", f"{error}; see evalapp instruments show")
+    path = out or Path(f"{name}{formats.ENDINGS[chosen]}")
+    if path.exists() and not force:
+        _stop("export", f"{path} is there already and was left alone; name another with --out, or add --force")
+    made = formats.write(instrument, chosen)
+    path.write_bytes(made.content)
+    click.echo(f"{path} holds {name} version {instrument.version}.")
+    for line in made.report:
+        click.echo(f"  {line}")
+
+
+@instruments_group.command()
+@click.argument("old")
+@click.argument("new")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def diff(old: str, new: str, *, as_json: bool) -> None:
+    """Compare two versions, item by item, beside the map that says which of them match.
+
+    OLD and NEW are NAME:VERSION, NAME (its latest version), or a .toml file.
+    """
+    try:
+        before, after = _version(old), _version(new)
+        known = [*maps(shipped()), *(maps(shelf(), folder) if (folder := where()) and folder.is_dir() else ())]
+    except WRONG as error:
+        _stop("diff", error)
+    ends = {(before.name, before.version), (after.name, after.version)}
+    matched = [
+        one for one in known if {(one.name, one.version), (one.to_name, one.to_version)} == ends and len(ends) == 2
+    ]
+    found = difference(before, after)
+    if as_json:
+        facts = {
+            "items": _changes(found.items),
+            "scales": _changes(found.scales),
+            "facts": [list(one) for one in found.facts],
+        }
+        _say({**facts, "maps": [_map_facts(one) for one in matched]}, as_json=True)
+        return
+    click.echo("\n".join(_difference_in_words(before, after, found, matched)))
+
+
+def _version(said: str) -> Instrument:
+    if said.endswith(".toml"):
+        return read(Path(said))
+    name, _, version = said.partition(":")
+    if version and not version.isdecimal():
+        raise InstrumentError(f"{said!r} is no version; write it as {name}:2")
+    return shelf().get(name, int(version)) if version else shelf().latest(name)
+
+
+def _changes(changes: tuple[Change, ...]) -> list[dict[str, Any]]:
+    return [
+        {
+            "code": one.code,
+            "how": one.how,
+            "parts": [dict(zip(("what", "was", "is"), part, strict=True)) for part in one.parts],
+        }
+        for one in changes
+    ]
+
+
+def _difference_in_words(before: Instrument, after: Instrument, found: Difference, matched: list[Map]) -> Iterator[str]:
+    counts = {how: sum(one.how == how for one in found.items) for how in dict.fromkeys(one.how for one in found.items)}
+    said = ", ".join(f"{count} {how.replace('_', ' ')}" for how, count in counts.items())
+    yield f"{before.name} {before.version} and {after.name} {after.version}: {said}"
+    for name, was, now in found.facts:
+        yield f"  {name}: {was} → {now}"
+    by_map: dict[str, Match] = {}
+    for one in matched:
+        forwards = (one.name, one.version) == (after.name, after.version)
+        by_map |= {match.item if forwards else match.to: match for match in one.matches}
+    for change in found.items:
+        match = by_map.get(change.code)
+        says = f"; the map: {match.how.replace('_', ' ')} ({match.item} and {match.to})" if match else ""
+        if matched and match is None and change.how != "removed":
+            says = "; the map: nothing matches it"
+        if change.how != "same" or change.parts:
+            yield f"  {change.how.replace('_', ' ')}: {change.code}{says}"
+            yield from (f"    {name}: {was or 'nothing'} → {now or 'nothing'}" for name, was, now in change.parts)
+    for change in found.scales:
+        yield f"  scale {change.code}: {change.how}"
+        yield from (f"    {name}: {was} → {now}" for name, was, now in change.parts)
+    if not found.scales:
+        yield "  scales: the same"
+    for one in matched:
+        yield f"Map {one.name} {one.version} to {one.to_name} {one.to_version}: {one.why}"
+    if not matched:
+        yield "There is no map between them, so nothing of the two is put together."
+
+
+def _folder(command: str, given: Path | None) -> Path:
+    """Where questionnaires of one's own are kept."""
+    try:
+        return given or where() or Path("instance/instruments")
+    except NotConfigured as error:
+        _stop(command, error)
+
+
+def _place(command: str, folder: Path, name: str, *, force: bool) -> Path:
+    """The folder of a questionnaire of one's own, when it may be written."""
+    if not NAME.fullmatch(name):
+        _stop(command, f"the name {name!r} must be small letters, digits and _, starting with a letter, at most 40")
+    if name in {one.name for one in shipped()}:
+        _stop(command, f"a questionnaire called {name} comes with evalapp; give yours another name")
+    home = folder / name
+    if home.exists() and not force:
+        remedy = "" if command == "new" else ", or add --force to write over it"
+        _stop(command, f"{home} is there already and was left alone; give another name{remedy}")
+    if force and home.exists():
+        _refuse_published(command, home)
+    return home
+
+
+def _refuse_published(command: str, home: Path) -> None:
+    """Only drafts are written over: what people may have answered stays as it was."""
+    try:
+        kept = [read(path) for path in home.glob("[0-9]*.toml") if path.stem.isdecimal()]
+    except InstrumentError:
+        return  # not sound, so nobody was ever asked it
+    if any(one.status == "approved" for one in kept):
+        _stop(command, f"{home} holds a version that is no draft; it stays as it is, so give another name")
+
+
+def _heading(file: Path, lost: int) -> tuple[str, ...]:
+    return (
+        f"Brought in from {file.name}; the import said {lost} things it lost or changed.",
+        "Write for whom it is (roles), when (waves), who owns it and on what terms; then take status out.",
+    )
+
+
+def described(instrument: Instrument) -> dict[str, Any]:
     """A questionnaire as plain data: who is asked and when, its pages, its scales with rule and example, its rights."""
     asked = questions(instrument)
     return {
@@ -124,7 +364,9 @@ def described(instrument: Instrument, found: Library) -> dict[str, Any]:
             "media": list(instrument.media),
         },
         "maps": [
-            _map_facts(one) for one in maps(found) if (one.name, one.version) == (instrument.name, instrument.version)
+            _map_facts(one)
+            for one in maps(shipped())
+            if (one.name, one.version) == (instrument.name, instrument.version)
         ],
         "sha256": instrument.sha256,
     }
@@ -227,6 +469,7 @@ def _scale_in_words(scale: dict[str, Any], *, english: bool) -> Iterator[str]:
 
 def _line(one: Instrument) -> str:
     kept = "" if one.asked else ", not asked by itself"
+    kept += ", a draft" if one.status == "draft" else ""
     where = ", ".join(one.waves)
     asked = f"{len(questions(one))} questions, about {minutes(one)} minutes"
     return f"{one.name} {one.version}: {', '.join(one.roles)} at {where}{kept}; {asked}"

@@ -61,12 +61,13 @@ class Library:
     def for_role_and_wave(self, role: str, wave: str, *, outside_reviews: bool = False) -> tuple[Instrument, ...]:
         """The latest versions that ask something of this role at this wave, in every form, by name.
 
-        `outside_reviews` for those asked of people who answer for their site. Empty when there is none.
+        `outside_reviews` for those asked of people who answer for their site. Drafts are never among them. Empty when
+        there is none.
         """
-        newest = (self.latest(name) for name in dict.fromkeys(name for name, _ in self._instruments))
+        newest = {one.name: one for one in self._instruments.values() if one.status == "approved"}  # sorted by version
         return tuple(
             one
-            for one in newest
+            for one in newest.values()
             if one.asked and role in one.roles and wave in one.waves and one.outside_reviews == outside_reviews
         )
 
@@ -76,12 +77,19 @@ def library(directory: Path = LIBRARY) -> Library:
 
     It reads files each time it is called: read once, when the program starts.
     """
+    found, problems = sound(directory)
+    if not len(found) and not problems:
+        problems = (f"{directory}: holds no instruments; give the directory that has one folder for each",)
+    if problems:
+        raise InstrumentError(problems)
+    return found
+
+
+def sound(directory: Path) -> tuple[Library, tuple[str, ...]]:
+    """The sound instruments of a directory, and the faults of the others; none where there is no directory."""
     problems: list[str] = []
     found: list[Instrument] = []
-    folders = sorted(path for path in directory.glob("*") if path.is_dir())
-    if not folders:
-        problems.append(f"{directory}: holds no instruments; give the directory that has one folder for each")
-    for folder in folders:
+    for folder in sorted(path for path in directory.glob("*") if path.is_dir() and not path.name.startswith(".")):
         for source in _sources(folder, problems):
             try:
                 instrument = read(source)
@@ -89,9 +97,7 @@ def library(directory: Path = LIBRARY) -> Library:
                 problems.extend(error.problems)
             else:
                 found.append(instrument)
-    if problems:
-        raise InstrumentError(problems)
-    return Library(found)
+    return Library(found), tuple(problems)
 
 
 def read(source: Path) -> Instrument:
@@ -115,7 +121,7 @@ def read(source: Path) -> Instrument:
             problems.extend(error.problems)
     if problems or instrument is None:
         raise InstrumentError(problems)
-    first = Variant(instrument.language, "approved", tuple(texts_of(instrument).items()), sha256)
+    first = Variant(instrument.language, instrument.status, tuple(texts_of(instrument).items()), sha256)
     return replace(instrument, variants=(first, *(one for one in variants if one is not None)), sha256=sha256)
 
 

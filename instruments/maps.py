@@ -90,11 +90,15 @@ def _check_match(match: Match, here: Instrument, there: Instrument, table: Table
         code, where = (match.item, here) if own is None else (match.to, there)
         table.fault(match.how, f"there is no item {code!r} in {where.name} version {where.version}; correct it")
         return
-    reworded, recoded = own.text != other.text, (own.kind, own.options) != (other.kind, other.options)
-    true = {(False, False): "same", (True, False): "reworded", (False, True): "recoded"}
-    found = true.get((reworded, recoded), "reworded_and_recoded")
+    found = how_they_differ(own, other)
     if found != match.how:
         table.fault(match.how, f"{match.item} and {match.to} are {found.replace('_', ' ')}; move them there")
+
+
+def how_they_differ(own: Item, other: Item) -> str:
+    """One of HOW: in nothing, in words, in answers, or in both."""
+    reworded, recoded = own.text != other.text, (own.kind, own.options) != (other.kind, other.options)
+    return HOW[reworded + 2 * recoded]
 
 
 def _check_whole(here: Instrument, matches: list[Match], alone: tuple[str, ...], table: Table) -> None:

@@ -30,6 +30,7 @@ from instruments.definitions import (
     Page,
     Reported,
     Scale,
+    Status,
     texts_of,
 )
 from instruments.errors import InstrumentError
@@ -79,7 +80,7 @@ def parse(content: Mapping[str, object], file: str) -> Instrument:
         name=name,
         version=version,
         language=language,
-        status="approved",
+        status=cast("Status", top.one_of("status", ("draft", "approved"))) if "status" in top.content else "approved",
         title=_title(top),
         roles=_known(top, "roles", ROLES),
         waves=_known(top, "waves", WAVES),
@@ -119,10 +120,16 @@ def _check_variables(instrument: Instrument, top: Table) -> None:
                 top.fault(key, f"{braced!r} is no variable known here; use {known}, or round brackets")
 
 
+def telling(title: str) -> str:
+    """The word of a title that tells too much to whoever picks the phone up; "" when there is none."""
+    found = _TELLING.search(title)
+    return found.group() if found else ""
+
+
 def _title(table: Table) -> str:
     title = table.text("title")
-    if telling := _TELLING.search(title):
-        table.fault("title", f"says {telling.group()!r}; a title stays on the phone, so use neutral words")
+    if word := telling(title):
+        table.fault("title", f"says {word!r}; a title stays on the phone, so use neutral words")
     return title
 
 

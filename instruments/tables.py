@@ -8,7 +8,7 @@ from datetime import date, datetime
 from typing import cast
 
 LONGEST_TEXT = 2000
-_UNSEEN = re.compile(r"[\x00-\x09\x0b-\x1f\x7f\u202a-\u202e\u2066-\u2069]")
+UNSEEN = re.compile(r"[\x00-\x09\x0b-\x1f\x7f\u202a-\u202e\u2066-\u2069]")
 
 
 class Table:
@@ -36,7 +36,7 @@ class Table:
             self.fault(key, "is empty; write the text or take the key out")
         elif len(words) > LONGEST_TEXT:
             self.fault(key, f"has {len(words)} characters; keep it under {LONGEST_TEXT}")
-        elif _UNSEEN.search(words):
+        elif UNSEEN.search(words):
             self.fault(key, "holds a character that cannot be seen; type the text afresh")
         return words
 

@@ -1,5 +1,6 @@
 """What the tests share: a migrated database on SQLite and on PostgreSQL, the app over it, a clock that stands still."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -19,6 +20,7 @@ from evalapp.vault import Vault
 from tests import servers
 from tests.chromium import chromium
 
+os.environ["EVALAPP_INSTRUMENTS"] = ""  # no test sees questionnaires a developer keeps
 NOW = datetime(2026, 3, 2, 10, 0, tzinfo=UTC)
 SECRETS = new_secrets()
 

@@ -10,15 +10,12 @@ from sqlalchemy import select
 from werkzeug.wrappers import Response as AnyResponse
 
 from evalapp import access
+from evalapp.exchange.files import safe
 from evalapp.figures import Drawn, Figure, Table, draw
 from evalapp.models import Trial
 
 pages = Blueprint("dashboard", __name__, template_folder="templates")
 Page = str | tuple[str, int] | AnyResponse
-
-# What a spreadsheet may take for a formula at the start of a cell, in ASCII and full width.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-_BEFORE_FORMULA = " \u00a0\u3000'\",;|"
 
 
 @dataclass(frozen=True)
@@ -63,13 +60,6 @@ def csv_of(table: Table, name: str) -> Response:
     response = Response(written.getvalue(), mimetype="text/csv")
     response.headers["Content-Disposition"] = f'attachment; filename="{name}.csv"'
     return response
-
-
-def safe(cell: str | float) -> str | float:
-    """Numbers stay numbers; words never start a formula, not even after a space or a quote."""
-    if not isinstance(cell, str):
-        return cell
-    return f"'{cell}" if cell.lstrip(_BEFORE_FORMULA).startswith(_FORMULA) or cell.startswith(_FORMULA) else cell
 
 
 def day(moment: datetime) -> str:

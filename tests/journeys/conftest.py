@@ -50,7 +50,8 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     folder = tmp_path_factory.mktemp("demo")
     built = CliRunner().invoke(main, ["demo", "--dir", str(folder), "--no-serve"])
     assert built.exit_code == 0, built.output
-    server = Server({"EVALAPP_SECRETS": str(folder / "settings.env")}, folder / "server.log")
+    settings = {"EVALAPP_SECRETS": str(folder / "settings.env"), "EVALAPP_INSTRUMENTS": str(folder / "instruments")}
+    server = Server(settings, folder / "server.log")
     server.start()
     yield Demo(folder, json.loads((folder / "demo.json").read_text()), server)
     assert server.stop() == 0
