@@ -28,6 +28,7 @@ class Settings:
     https: bool = True
     hosts: tuple[str, ...] = ("127.0.0.1", "localhost")
     proxies: int = 0
+    languages: tuple[str, ...] = ("cy",)  # of the participants' pages, beside English
 
 
 def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
@@ -53,6 +54,7 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
         https=found.get("EVALAPP_HTTPS", "1") != "0",
         hosts=hosts,
         proxies=_whole_number(found, "EVALAPP_PROXIES"),
+        languages=tuple(code.strip() for code in found.get("EVALAPP_LANGUAGES", "cy").split(",") if code.strip()),
     )
 
 

@@ -1,4 +1,4 @@
-"""`python -m instruments check [DIRECTORY]`: says whether every questionnaire, map and slot is sound."""
+"""`python -m instruments check [DIRECTORY]`: says whether every questionnaire, translation, map and slot is sound."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from instruments.errors import InstrumentError
 from instruments.files import LIBRARY, library
 from instruments.maps import maps
 from instruments.slots import SLOTS, slots
+from instruments.stale import stale
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -21,6 +22,13 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         found = library(chosen.directory)
         maps(found, chosen.directory)
+        old = [one for one in stale(found, chosen.directory) if one.status == "approved" and one.noted]
+        if old:
+            raise InstrumentError(
+                f"{one.name}/{one.version}.{one.language}.toml: {one.place}: was approved for another wording than today's; "
+                "compare them, then note it with evalapp instruments translated"
+                for one in old
+            )
         if (chosen.directory / SLOTS.name).exists():
             slots(chosen.directory / SLOTS.name)
     except InstrumentError as error:
