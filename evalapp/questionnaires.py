@@ -37,7 +37,7 @@ def check() -> None:
         sys.exit(1)
     for one in old:
         click.echo(_stale_line(one))
-    if any(one.status == "approved" and one.noted for one in old):
+    if any(one.wrong for one in old):
         sys.exit(1)
     asked = [one for one in found if one.asked]
     drafts = sum(variant.status == "draft" for one in found for variant in one.variants)

@@ -10,7 +10,7 @@ from instruments.errors import InstrumentError
 from instruments.files import LIBRARY, library
 from instruments.maps import maps
 from instruments.slots import SLOTS, slots
-from instruments.stale import stale
+from instruments.stale import refuse_stale
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -22,13 +22,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         found = library(chosen.directory)
         maps(found, chosen.directory)
-        old = [one for one in stale(found, chosen.directory) if one.status == "approved" and one.noted]
-        if old:
-            raise InstrumentError(
-                f"{one.name}/{one.version}.{one.language}.toml: {one.place}: was approved for another wording than today's; "
-                "compare them, then note it with evalapp instruments translated"
-                for one in old
-            )
+        refuse_stale(found, chosen.directory)
         if (chosen.directory / SLOTS.name).exists():
             slots(chosen.directory / SLOTS.name)
     except InstrumentError as error:

@@ -27,6 +27,11 @@ class Stale(NamedTuple):
     wording: str
     noted: bool
 
+    @property
+    def wrong(self) -> bool:
+        """Whether people may be shown it in a real trial: an approved translation of a wording that is no longer so."""
+        return self.noted and self.status == "approved"
+
 
 def stale(instruments: Library, directory: Path = LIBRARY) -> tuple[Stale, ...]:
     """Every text of a library whose English (or other source) changed after its translation, in the library's order.
@@ -43,15 +48,25 @@ def stale(instruments: Library, directory: Path = LIBRARY) -> tuple[Stale, ...]:
         for variant in one.variants[1:]:
             noted = known.get(variant.language, {})
             found.extend(
-                Stale(
-                    one.name, one.version, variant.language, variant.status, ".".join(place), wording, place in noted
-                )
+                Stale(one.name, one.version, variant.language, variant.status, ".".join(place), wording, place in noted)
                 for place, wording in today.items()
                 if noted.get(place) != fingerprint(wording)
             )
     if problems:
         raise InstrumentError(problems)
     return tuple(found)
+
+
+def refuse_stale(instruments: Library, directory: Path = LIBRARY) -> None:
+    """InstrumentError where a translation was approved for another wording than today's; a stale draft does no harm."""
+    problems = [
+        f"{one.name}/{one.version}.{one.language}.toml: {one.place}: was approved for another wording than today's; "
+        f"compare them, then: evalapp instruments translated {one.name} {one.language} --version {one.version}"
+        for one in stale(instruments, directory)
+        if one.wrong
+    ]
+    if problems:
+        raise InstrumentError(problems)
 
 
 def fingerprint(wording: str) -> str:

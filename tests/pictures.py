@@ -43,10 +43,10 @@ def first_page(browser: Browser, server: Server, code: str) -> Iterator[tuple[st
         page.get_by_role("button", name="Continue").or_(page.get_by_role("link", name="Continue")).first.click()
     page.check("input[name=agreed][value=yes]")
     page.get_by_role("button", name="Continue").click()
-    for code, language in LANGUAGES.items():
-        if code != "en":
+    for spoken, language in LANGUAGES.items():
+        if spoken != "en":
             page.get_by_role("button", name=language).click()
-            page.wait_for_selector(f"html[lang={code}]")
+            page.wait_for_selector(f"html[lang={spoken}]")
         page.wait_for_load_state("networkidle")  # a picture taken while a page is being exchanged fails now and then
         yield language, page.screenshot()
     page.close()

@@ -109,9 +109,7 @@ def _language() -> str:
 
 def _switch(slug: str, language: str) -> list[tuple[str, str, str]]:
     """(code, name, address) of the languages the page can be read in besides this one."""
-    asked: dict[str, dict[str, Any]] = {
-        code: {} if code == "en" else {"language": code} for code in languages.REPORTED
-    }
+    asked: dict[str, dict[str, Any]] = {code: {} if code == "en" else {"language": code} for code in languages.REPORTED}
     return [
         (code, languages.LANGUAGES[code], url_for("dashboard.funder", slug=slug, **asked[code]))
         for code in languages.REPORTED

@@ -30,7 +30,9 @@ def reword(shelf: Path, old: str = OLD, new: str = NEW) -> None:
 
 def approve(shelf: Path, language: str) -> None:
     path = shelf / NAME / f"1.{language}.toml"
-    path.write_text(path.read_text(encoding="utf-8").replace('status = "draft"', 'status = "approved"'), encoding="utf-8")
+    path.write_text(
+        path.read_text(encoding="utf-8").replace('status = "draft"', 'status = "approved"'), encoding="utf-8"
+    )
 
 
 def test_every_shipped_translation_was_made_from_today_s_wording() -> None:
@@ -122,6 +124,9 @@ def test_the_commands_name_the_place_and_the_remedy(shelf: Path, monkeypatch: py
     assert (code, said.count(NEW), said.count("is sound") + said.count("are sound")) == (0, 3, 1)
     approve(shelf, "ar")
     assert run("check")[0] == 1
-    assert run("translated", NAME, "ar") == (0, f"{NAME}/1.made_from.toml now says that ar was made from today's wording\n")
+    assert run("translated", NAME, "ar") == (
+        0,
+        f"{NAME}/1.made_from.toml now says that ar was made from today's wording\n",
+    )
     assert run("check")[0] == 0
     assert run("translated", NAME, "fr")[0] == 2

@@ -379,9 +379,7 @@ def test_the_language_answered_in_is_stored_with_the_answers(world: World, langu
     assert (response.language, response.instrument, response.mode) == (language, "practitioner_before", "own_link")
 
 
-def test_only_the_languages_of_the_settings_are_offered(
-    settings: Settings, clock: Clock
-) -> None:
+def test_only_the_languages_of_the_settings_are_offered(settings: Settings, clock: Clock) -> None:
     app = create_app(replace(settings, languages=()), clock=clock)
     person = Somebody(app)
     for path in ("/?language=pl", "/help?language=ar"):

@@ -69,7 +69,9 @@ def test_what_is_compiled_is_what_is_written(catalog: Catalog) -> None:
 def test_a_number_to_ring_keeps_its_order_where_text_runs_from_the_right(catalog: Catalog) -> None:
     if catalog.locale.text_direction == "rtl":
         for text in (one.string for one in catalog if one.id):
-            assert not re.search(r"[0-9][ \u00a0-][0-9](?![^\u2066]*\u2069)|[٠-٩]", text)  # else its groups change places
+            assert not re.search(
+                r"[0-9][ \u00a0-][0-9](?![^\u2066]*\u2069)|[٠-٩]", text
+            )  # else its groups change places
             assert text.count("\u2066") == text.count("\u2069")
 
 
