@@ -6,7 +6,6 @@ from urllib.parse import urlencode
 from babel import Locale
 from flask import Flask, current_app, g, request, session
 from flask_babel import Babel, get_locale, refresh
-from markupsafe import Markup
 
 from evalapp.config import NotConfigured
 
@@ -79,13 +78,12 @@ def address(path: str = "", *, language: str = "", size: str = "") -> str:
     return f"{path}?{urlencode(asked)}" if asked else path
 
 
-def marked(language: str) -> Markup:
+def marked(language: str) -> dict[str, str]:
     """The attributes of a text in another language than the page's; its direction too where that is another."""
     if language == current():
-        return Markup()
-    direction = Locale.parse(LOCALES.get(language, language)).text_direction
-    turned = Markup(' dir="{}"').format(direction) if direction != get_locale().text_direction else Markup()
-    return Markup(' lang="{}"').format(language) + turned
+        return {}
+    direction = str(Locale.parse(LOCALES.get(language, language)).text_direction)
+    return {"lang": language} | ({"dir": direction} if direction != get_locale().text_direction else {})
 
 
 def init_app(app: Flask, codes: tuple[str, ...]) -> None:
