@@ -12,6 +12,7 @@ from typing import get_args
 import pytest
 import textstat
 
+import evalapp
 import instruments
 from instruments import (
     BESIDE,
@@ -192,6 +193,16 @@ def test_easy_read_has_eight_lines_three_answers_and_a_drawing_beside_each(instr
         assert item.picture in BESIDE
         assert not re.search(r"\b(and|but|or)\b", item.text)
         assert len(item.text.split()) <= 8
+
+
+def test_drawings_stand_beside_a_line_in_easy_read_alone_and_each_is_small() -> None:
+    assert {one.name for one in ASKED for item in one.items if item.picture} == {one.name for one in EASY}
+    drawn = Path(evalapp.__file__).parent / "survey" / "templates" / "survey" / "pictures"
+    assert {path.stem for path in drawn.glob("*.svg")} == {*PICTURES, *BESIDE}
+    for path in drawn.glob("*.svg"):
+        svg = path.read_text(encoding="utf-8")
+        assert len(svg) < 2048
+        assert 'aria-hidden="true"' in svg  # the line beside it says the same in words
 
 
 def test_young_people_answer_five_lines_with_faces_or_say_that_they_do_not_want_to() -> None:
