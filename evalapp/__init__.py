@@ -67,7 +67,7 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = access.utc
     app.teardown_appcontext(access.close_database)
     CSRFProtect(app)
     Compress(app)
-    languages.init_app(app)
+    languages.init_app(app, settings.languages)
     headers.init_app(app, https=settings.https)
     for audience in (survey, trial, dashboard):
         app.register_blueprint(audience.pages)

@@ -28,6 +28,7 @@ class Settings:
     https: bool = True
     hosts: tuple[str, ...] = ("127.0.0.1", "localhost")
     proxies: int = 0
+    languages: tuple[str, ...] = ("cy",)  # of the participants' pages, beside English
     contacts_url: str | None = None
     jobs_url: str | None = None
     public_url: str | None = None
@@ -68,6 +69,7 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
         https=found.get("EVALAPP_HTTPS", "1") != "0",
         hosts=hosts,
         proxies=_whole_number(found, "EVALAPP_PROXIES"),
+        languages=tuple(code.strip() for code in found.get("EVALAPP_LANGUAGES", "cy").split(",") if code.strip()),
         contacts_url=_said(found, "EVALAPP_CONTACTS_URL"),
         jobs_url=_said(found, "EVALAPP_JOBS_URL"),
         public_url=_said(found, "EVALAPP_PUBLIC_URL"),

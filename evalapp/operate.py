@@ -180,6 +180,7 @@ def _demo(folder: Path, base_url: str) -> dict[str, Any]:
             "EVALAPP_DATABASE_URL": f"sqlite:///{(folder / 'demo.db').resolve()}",
             "EVALAPP_ASSETS": str((folder / "assets").resolve()),
             "EVALAPP_HTTPS": "0",
+            "EVALAPP_LANGUAGES": "cy,pl,ar",
         }
         config.write_secrets(folder / SETTINGS_FILE, kept)
         settings = _settings("demo", folder)

@@ -18,6 +18,7 @@ from instruments.files import read
 from instruments.maps import Map, Match, maps
 from instruments.reading import NAME
 from instruments.slots import Slot, slots
+from instruments.stale import Stale, note, stale
 from instruments.starting import starting
 from instruments.writing import write
 
@@ -36,10 +37,13 @@ def instruments_group() -> None:
 
 @instruments_group.command()
 def check() -> None:
-    """Say whether every questionnaire, translation, map and slot is sound; exit code 1 with a line a fault when not."""
+    """Say whether every questionnaire, translation, map and slot is sound; exit code 1 with a line a fault when not.
+
+    A draft translation made from an earlier wording is named and does no harm yet; an approved one is a fault.
+    """
     try:
         found = shipped()
-        matched, kept = maps(found), slots()
+        matched, kept, old = maps(found), slots(), stale(found)
         folder = _folder("check", None)
         wrong = list(faults())
         if folder.is_dir() and not wrong:
@@ -47,8 +51,11 @@ def check() -> None:
     except WRONG as error:
         click.echo(str(error))
         sys.exit(1)
+    for one in old:
+        click.echo(_stale_line(one))
     if wrong:
         click.echo("\n".join(wrong))
+    if wrong or any(one.wrong for one in old):
         sys.exit(1)
     asked = [one for one in found if one.asked]
     drafts = sum(variant.status == "draft" for one in found for variant in one.variants)
@@ -59,6 +66,38 @@ def check() -> None:
     if len(own()):
         still = sum(one.status == "draft" for one in own())
         click.echo(f"all {len(own())} of this copy's own are sound too, {still} of them drafts")
+
+
+@instruments_group.command(name="stale")
+@click.option("--language", help="Only the translations into this language.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def stale_translations(language: str | None, *, as_json: bool) -> None:
+    """List the wordings that changed after they were translated; exit code 1 when there are some."""
+    try:
+        found = [one for one in stale(shipped()) if language in {None, one.language}]
+    except InstrumentError as error:
+        _stop("stale", error)
+    if as_json:
+        click.echo(json.dumps([one._asdict() for one in found], ensure_ascii=False, indent=2))
+    else:
+        click.echo("\n".join(_stale_line(one) for one in found) or "every translation was made from today's wording")
+    if found:
+        sys.exit(1)
+
+
+@instruments_group.command()
+@click.argument("name")
+@click.argument("language")
+@click.option("--version", type=int, metavar="N", help="The version; the latest when left out.")
+def translated(name: str, language: str, version: int | None) -> None:
+    """Note that a translation was compared with its source and says what that says today."""
+    try:
+        found = shipped()
+        one = found.latest(name) if version is None else found.get(name, version)
+        path = note(one.name, one.version, language)
+    except InstrumentError as error:
+        _stop("translated", error)
+    click.echo(f"{path.parent.name}/{path.name} now says that {language} was made from today's wording")
 
 
 @instruments_group.command()
@@ -465,6 +504,14 @@ def _scale_in_words(scale: dict[str, Any], *, english: bool) -> Iterator[str]:
     if english:
         grade = scale["reading_grade"]
         yield f"  Reading: {NO_READING_AGE if grade is None else f'grade {grade} (about age {max(5, round(grade) + 5)})'}"
+
+
+def _stale_line(one: Stale) -> str:
+    said = "was translated from another wording" if one.noted else "was translated from a wording nobody noted"
+    return (
+        f"{one.name} {one.version}, {one.language} ({one.status}): {one.place} {said}; it now reads {one.wording!r}. "
+        f"Compare them, then: evalapp instruments translated {one.name} {one.language} --version {one.version}"
+    )
 
 
 def _line(one: Instrument) -> str:

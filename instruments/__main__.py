@@ -1,4 +1,4 @@
-"""`python -m instruments check [DIRECTORY]`: says whether every questionnaire, map and slot is sound."""
+"""`python -m instruments check [DIRECTORY]`: says whether every questionnaire, translation, map and slot is sound."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from instruments.errors import InstrumentError
 from instruments.files import LIBRARY, library
 from instruments.maps import maps
 from instruments.slots import SLOTS, slots
+from instruments.stale import refuse_stale
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -21,6 +22,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         found = library(chosen.directory)
         maps(found, chosen.directory)
+        refuse_stale(found, chosen.directory)
         if (chosen.directory / SLOTS.name).exists():
             slots(chosen.directory / SLOTS.name)
     except InstrumentError as error:

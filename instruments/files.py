@@ -22,6 +22,8 @@ DEEPEST = 4
 _SOURCE = re.compile(r"([1-9][0-9]{0,3})\.toml")
 _TRANSLATION = re.compile(rf"([1-9][0-9]{{0,3}})\.({LANGUAGE.pattern})\.toml")
 MAP = ".map.toml"  # which items match those of others: read by maps.py
+MADE_FROM = ".made_from.toml"  # which wordings its translations were made from: read by stale.py
+_MADE_FROM = re.compile(r"([1-9][0-9]{0,3})\.made_from\.toml")
 _SHARED_KEYS = ("name", "version", "language", "status")
 _TEXT_KEYS = {"pages": ("title",), "items": ("text", "hint"), "scales": ("title", "construct", "higher")}
 
@@ -102,7 +104,7 @@ def sound(directory: Path) -> tuple[Library, tuple[str, ...]]:
 
 def read(source: Path) -> Instrument:
     """One instrument from its source file and its translations; InstrumentError with every fault."""
-    content, sha256 = _load(source)
+    content, sha256 = load(source)
     file = _short(source)
     problems: list[str] = []
     try:
@@ -113,7 +115,7 @@ def read(source: Path) -> Instrument:
     problems.extend(_misnamed(source, content, file))
     variants = []
     for path in sorted(source.parent.glob(f"{source.stem}.*.toml")):
-        if path.name.endswith(MAP):
+        if path.name.endswith((MAP, MADE_FROM)):
             continue
         try:
             variants.append(_variant(path, content, sound=instrument is not None))
@@ -131,9 +133,8 @@ def _sources(folder: Path, problems: list[str]) -> Iterator[Path]:
     if not any(_SOURCE.fullmatch(name) for name in names):
         problems.append(f"{folder.name}: holds no source file; add one such as {folder.name}/1.toml")
     for name in sorted(names):
-        translation = _TRANSLATION.fullmatch(
-            name
-        )  # a map is named like a translation, and goes with a source as one does
+        # A map is named like a translation, and goes with a source as one does; so does what translations were made from.
+        translation = _TRANSLATION.fullmatch(name) or _MADE_FROM.fullmatch(name)
         if _SOURCE.fullmatch(name):
             yield folder / name
         elif translation is None:
@@ -156,7 +157,7 @@ def _misnamed(source: Path, content: Mapping[str, object], file: str) -> list[st
 
 def _variant(path: Path, source: Mapping[str, object], *, sound: bool) -> Variant | None:
     """A translation laid over its source: the same keys, every text, and texts only."""
-    content, sha256 = _load(path)
+    content, sha256 = load(path)
     file = _short(path)
     problems: list[str] = []
     top = Table(content, file, "", problems)
@@ -194,6 +195,12 @@ def _overlaid(source: Mapping[str, object], texts: Mapping[tuple[str, ...], obje
     return whole
 
 
+def texts_in(source: Mapping[str, object]) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Every text of a sound source file as its author wrote it, by its place in the file."""
+    leaves = dict(_leaves(source))
+    yield from ((place, str(leaves[place])) for place in dict.fromkeys(_source_texts(source)))
+
+
 def _source_texts(source: Mapping[str, object]) -> Iterator[tuple[str, ...]]:
     """The place of every text in a source file, sound or not."""
     yield ("title",)
@@ -213,7 +220,7 @@ def _leaves(table: Mapping[str, object], above: tuple[str, ...] = ()) -> Iterato
             yield (*above, key), value
 
 
-def _load(path: Path) -> tuple[dict[str, object], str]:
+def load(path: Path) -> tuple[dict[str, object], str]:
     """The table and the SHA-256 of a file, its line ends as LF so that every checkout agrees."""
     try:
         if path.stat().st_size > LARGEST_FILE:

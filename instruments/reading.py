@@ -47,10 +47,12 @@ _PAGE_CODE = re.compile(r"[a-z][a-z0-9_]{0,31}")
 _SCALE_CODE = re.compile(r"[A-Z][A-Z0-9]{0,15}")
 _NUMBER_CODE = re.compile(r"0|[1-9][0-9]{0,2}")
 _WORD_CODE = re.compile(r"[a-z0-9][a-z0-9_]{0,31}")
-# A title stays in a phone's history, where somebody else may read it (English and Welsh stems).
+# A title stays in a phone's history, where somebody else may read it (English, Welsh, Polish and Arabic stems).
 _TELLING = re.compile(
     r"safeguard|child|abus|neglect|protect|police|council|court|social|agency|"
-    r"diogelu|plant|plentyn|cam-?drin|esgeulus|amddiffyn|heddlu|cyngor|llys|cymdeithasol|asiantaeth",
+    r"diogelu|plant|plentyn|cam-?drin|esgeulus|amddiffyn|heddlu|cyngor|llys|cymdeithasol|asiantaeth|"
+    r"dzieck|dzieci|ochron|przemoc|zaniedb|policj|sąd|socjaln|instytucj|"
+    r"طفل|أطفال|حماية|إساءة|إهمال|عنف|شرطة|محكمة|اجتماعي",
     re.IGNORECASE,
 )
 _PICTURES = {"faces": FACES, "pictures": FIGURES + ANSWERS}

@@ -118,6 +118,7 @@ def settings(database_url: str, asset_folder: Path) -> Settings:
         assets=asset_folder,
         https=True,
         hosts=("127.0.0.1", "localhost"),
+        languages=("cy", "pl", "ar"),
     )
 
 

@@ -15,6 +15,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page
 
 from evalapp.cli import main
+from evalapp.languages import LANGUAGES
 from tests.chromium import chromium
 from tests.dashboard import truths
 from tests.servers import Server
@@ -58,12 +59,12 @@ def first_page(browser: Browser, server: Server, code: str) -> Iterator[tuple[st
         page.get_by_role("button", name="Continue").or_(page.get_by_role("link", name="Continue")).first.click()
     page.check("input[name=agreed][value=yes]")
     page.get_by_role("button", name="Continue").click()
-    for language in ("English", "Cymraeg"):
-        page.wait_for_url("**/q/1")
+    for spoken, language in LANGUAGES.items():
+        if spoken != "en":
+            page.get_by_role("button", name=language).click()
+            page.wait_for_selector(f"html[lang={spoken}]")
         page.wait_for_load_state("networkidle")  # a picture taken while a page is being exchanged fails now and then
         yield language, page.screenshot()
-        if language == "English":
-            page.get_by_role("button", name="Cymraeg").click()
     page.close()
 
 
@@ -77,9 +78,9 @@ def contact_sheet(browser: Browser, server: Server, participants: list[dict[str,
             figures.append(
                 f'<figure><img src="data:image/png;base64,{image}" alt=""><figcaption>{name}, {language}</figcaption></figure>'
             )
-    sheet = browser.new_page(viewport={"width": 10 * 160, "height": 400})
+    sheet = browser.new_page(viewport={"width": 12 * 150, "height": 400})
     sheet.set_content(
-        "<style>body{margin:4px;display:grid;grid-template-columns:repeat(10,1fr);gap:6px;font:9px sans-serif}"
+        "<style>body{margin:4px;display:grid;grid-template-columns:repeat(12,1fr);gap:6px;font:9px sans-serif}"
         "figure{margin:0}img{width:100%;border:1px solid #999}</style>" + "".join(figures)
     )
     keep(sheet.screenshot(full_page=True), TARGET / "instruments.png")

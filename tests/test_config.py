@@ -43,6 +43,8 @@ def test_what_is_not_set_has_the_safe_value() -> None:
     assert found.https
     assert found.hosts == ("127.0.0.1", "localhost")
     assert found.proxies == 0
+    assert found.languages == ("cy",)  # beside English; the machine-made drafts only where somebody asks for them
+    assert from_environment({**WHOLE, "EVALAPP_LANGUAGES": " pl , ar,"}).languages == ("pl", "ar")
     assert from_environment({**WHOLE, "EVALAPP_HTTPS": "", "EVALAPP_PROXIES": ""}).https
 
 

@@ -111,18 +111,17 @@ def _outcomes(content: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _language() -> str:
     """The address says which language; nothing is kept, so that an address always shows the same page."""
-    languages.choose(request.args.get("language", "en"), keep=False)
+    wanted = request.args.get("language", "en")
+    languages.choose(wanted if wanted in languages.REPORTED else "en", keep=False)
     return languages.current()
 
 
 def _switch(slug: str, language: str) -> list[tuple[str, str, str]]:
     """(code, name, address) of the languages the page can be read in besides this one."""
-    asked: dict[str, dict[str, Any]] = {
-        code: {} if code == "en" else {"language": code} for code in languages.LANGUAGES
-    }
+    asked: dict[str, dict[str, Any]] = {code: {} if code == "en" else {"language": code} for code in languages.REPORTED}
     return [
-        (code, name, url_for("dashboard.funder", slug=slug, **asked[code]))
-        for code, name in languages.LANGUAGES.items()
+        (code, languages.LANGUAGES[code], url_for("dashboard.funder", slug=slug, **asked[code]))
+        for code in languages.REPORTED
         if code != language
     ]
 

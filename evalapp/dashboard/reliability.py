@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from analysis.measures.reliability import Reliability
     from analysis.results import NotEstimable
 
-LANGUAGES = {"en": "English", "cy": "Welsh"}
+LANGUAGES = {"en": "English", "cy": "Welsh", "pl": "Polish", "ar": "Arabic"}
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from instruments import Item
 PREFIX = "a-"
 _NUMBER = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,15})?")
 _DIGITS = re.compile(r"[0-9]{1,4}")
+_ARABIC = str.maketrans("٠١٢٣٤٥٦٧٨٩۰۱۲۳۴۵۶۷۸۹٫", "01234567890123456789.")  # what keyboards of Arabic and Persian type
 LONGEST = {"short_text": 200, "long_text": 4000}
 
 
@@ -117,12 +118,12 @@ class SomeOfSeveral(AnswerField):
 
 
 class NumberField(AnswerField):
-    """A number in figures, as typed: no thousands, no exponents, no figures of other scripts that only look alike."""
+    """A number in English or Arabic figures: no thousands, no exponents, no figures that only look alike."""
 
     drawn = "number"
 
     def read(self) -> int | float | None:
-        typed = self.one()
+        typed = self.one().translate(_ARABIC)
         if not typed:
             return None
         if _NUMBER.fullmatch(typed) is None:
@@ -156,7 +157,7 @@ class DateField(AnswerField):
         return {"-day": [str(day.day)], "-month": [str(day.month)], "-year": [str(day.year)]}
 
     def read(self) -> str | None:
-        typed = [self.one(part) for part in ("-day", "-month", "-year")]
+        typed = [self.one(part).translate(_ARABIC) for part in ("-day", "-month", "-year")]
         if not any(typed):
             return None
         if not all(_DIGITS.fullmatch(one) for one in typed) or len(typed[2]) != 4:

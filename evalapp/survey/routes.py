@@ -15,7 +15,7 @@ from evalapp.codes import MistypedCode, read_code
 from evalapp.survey import door, helplines, journey
 from evalapp.survey.forms import form_for
 from evalapp.survey.journey import Asked, Sheet, Visit
-from evalapp.survey.sheets import LANGUAGE, check_page, go_on, question_page, save_typed
+from evalapp.survey.sheets import check_page, go_on, question_page, save_typed
 from instruments.codebook import minutes
 
 pages = Blueprint("survey", __name__, template_folder="templates")
@@ -25,10 +25,10 @@ _KEPT_AT = re.compile(r"/q/([0-9]{1,4})")
 
 
 @pages.before_request
-def choose_language() -> None:
-    """A language named in the address holds for that page alone: a GET keeps nothing."""
+def choose_look() -> None:
+    """A language or a size named in the address holds for that page alone: a GET keeps nothing."""
     if "visit" not in session:
-        languages.choose(request.args.get("language", ""), keep=False)
+        languages.from_address()
 
 
 @pages.before_request
@@ -66,7 +66,7 @@ def enter() -> Any:
     typed, kept = request.form.get("code", ""), _kept()
     languages.choose(request.form.get("language", ""), keep=True)
     if request.form.get("go"):
-        languages.choose(request.form["go"].removeprefix(LANGUAGE), keep=True)
+        languages.press(request.form["go"])
         return render_template("survey/door.html", typed=typed[:40], **kept)
     try:
         code = read_code(typed)
@@ -83,12 +83,12 @@ def enter() -> Any:
     )
     if person_id is None:
         return render_template("survey/door.html", wrong=True, **kept), 422
-    language = languages.current()
+    look = languages.look()
     if isinstance(session.get("visit"), str):
         journey.end_visit(database(), session["visit"])
     access.forget_visitor()
-    session["language"] = language
-    session["visit"] = journey.open_visit(database(), person_id, language=language, now=access.now())
+    session.update(look)
+    session["visit"] = journey.open_visit(database(), person_id, language=look["language"], now=access.now())
     database().commit()
     return _typed_before() or redirect(url_for("survey.go"), 303)
 
@@ -292,8 +292,8 @@ def help_lines() -> str:
 @pages.post("/language")
 @requires(Permission.OPEN_THE_DOOR)
 def speak() -> Response:
-    """Another language for the pages without a form of their own; those with one switch through it."""
-    languages.choose(request.form.get("go", "").removeprefix(LANGUAGE), keep=True)
+    """Another language or size for the pages without a form of their own; those with one switch through it."""
+    languages.press(request.form.get("go", ""))
     back = request.form.get("back", "")
     known = back in {"/about", "/consent", "/check", "/check?rest=skipped", "/done", "/help", "/stopped", "/exit"}
     return redirect(back if known else "/go", 303)

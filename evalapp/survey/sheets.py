@@ -14,7 +14,7 @@ from evalapp.survey import journey
 from evalapp.survey.forms import form_for, given_in, label_of
 from evalapp.survey.journey import Asked, Sheet, Visit
 
-ON, BACK, STOP, SKIP, LANGUAGE = "next", "back", "stop", "skip", "language-"
+ON, BACK, STOP, SKIP = "next", "back", "stop", "skip"
 OWN_FIELDS = {"csrf_token", "basis", "proof", "go"}  # made anew whenever what was typed is shown again
 
 
@@ -72,8 +72,8 @@ def save_typed(sheet: Sheet, visit: Visit, number: int) -> Any:
         return _show_again(sheet, visit, number)
     form = form_for([known[code] for code in codes], sheet.refusals, posted=request.form)
     valid = form.validate()
-    if pressed.startswith(LANGUAGE):
-        languages.choose(pressed.removeprefix(LANGUAGE), keep=True)
+    if pressed.startswith(languages.LOOKS):
+        languages.press(pressed)
         sheet = journey.sheet_of(database(), sheet.asked, visit, language=languages.current(), vault=vault())
         if not valid:
             return question_page(sheet, visit, number, form=_typed(sheet, number))
@@ -191,16 +191,16 @@ def _in_words(sheet: Sheet, code: str) -> str:
 
 
 def _stopped() -> Response:
-    language = languages.current()
+    look = languages.look()
     access.forget_visitor()
-    session["language"] = language
+    session.update(look)
     return redirect(url_for("survey.stopped"), 303)
 
 
 def _next_address(sheet: Sheet, number: int, pressed: str) -> str:
     """Where a button leads once the page is saved."""
     checking = "check" in request.form
-    if pressed.startswith(LANGUAGE):
+    if pressed.startswith(languages.LOOKS):
         return url_for("survey.question", number=number, check=1 if checking else None)
     if pressed == BACK:
         before = sheet.before(number)

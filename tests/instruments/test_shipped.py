@@ -12,6 +12,7 @@ from typing import get_args
 import pytest
 import textstat
 
+import evalapp
 import instruments
 from instruments import (
     BESIDE,
@@ -36,6 +37,7 @@ YOUNG = [one for one in ASKED if one.roles == ("young_person",)]
 FAMILY = PARENTS + YOUNG
 EASY = [one for one in PARENTS if one.form == "easy_read"]
 WORKERS = [one for one in ASKED if "BLG" in {scale.code for scale in one.scales}]
+TRANSLATED = ("cy", "pl", "ar")
 WITHOUT_BOX = {"site_survey", "site_survey_month12", "young_person_after", *(one.name for one in EASY)}
 ids = {"ids": lambda one: f"{one.name}-{one.version}"}
 
@@ -89,17 +91,26 @@ def test_the_library_finds_by_name_and_version_and_says_what_it_has_not() -> Non
             ask()
 
 
+@pytest.mark.parametrize("language", TRANSLATED)
 @pytest.mark.parametrize("instrument", LIBRARY, **ids)
-def test_every_text_is_translated_and_every_code_kept(instrument: Instrument) -> None:
-    assert instrument.languages == ("en", "cy")
-    welsh = instrument.in_language("cy")
-    assert (welsh.language, welsh.status) == ("cy", "draft")
-    english_texts, welsh_texts = texts_of(instrument), texts_of(welsh)
-    assert list(english_texts) == list(welsh_texts)
-    assert [key for key, text in english_texts.items() if text == welsh_texts[key] and not text.isdigit()] == []
-    assert [item.codes for item in welsh.items] == [item.codes for item in instrument.items]
-    assert welsh.in_language("en") == instrument
-    assert welsh.sha256 == instrument.sha256
+def test_every_text_is_translated_and_every_code_kept(instrument: Instrument, language: str) -> None:
+    assert set(instrument.languages) == {"en", *TRANSLATED}
+    said = instrument.in_language(language)
+    assert (said.language, said.status) == (language, "draft")
+    english_texts, texts = texts_of(instrument), texts_of(said)
+    assert list(english_texts) == list(texts)
+    assert [key for key, text in english_texts.items() if text == texts[key] and not text.isdigit()] == []
+    assert [item.codes for item in said.items] == [item.codes for item in instrument.items]
+    assert said.in_language("en") == instrument
+    assert said.sha256 == instrument.sha256
+
+
+@pytest.mark.parametrize("instrument", LIBRARY, **ids)
+def test_polish_and_arabic_do_not_say_whether_a_man_or_a_woman_answers(instrument: Instrument) -> None:
+    pasts = re.compile(r"\b(?!zespołem|udziałem)\w+(łem|łam|łeś|łaś|łbym|łabym)\b|\b(powinienem|powinnam)\b")
+    assert [text for text in texts_of(instrument.in_language("pl")).values() if pasts.search(text)] == []
+    arabic = " ".join(texts_of(instrument.in_language("ar")).values())
+    assert not re.search(r"\b(تريدين|تودين|ترين|تشعرين|أنتِ|[٠-٩])\b", arabic)
 
 
 def test_a_draft_translation_is_not_among_the_approved() -> None:
@@ -108,7 +119,7 @@ def test_a_draft_translation_is_not_among_the_approved() -> None:
 
 
 def test_a_language_nobody_wrote_is_refused() -> None:
-    with pytest.raises(InstrumentError, match="not in 'fr'; it is in en, cy"):
+    with pytest.raises(InstrumentError, match="not in 'fr'; it is in en, ar, cy, pl"):
         LIBRARY.latest("measure").in_language("fr")
 
 
@@ -184,6 +195,16 @@ def test_easy_read_has_eight_lines_three_answers_and_a_drawing_beside_each(instr
         assert len(item.text.split()) <= 8
 
 
+def test_drawings_stand_beside_a_line_in_easy_read_alone_and_each_is_small() -> None:
+    assert {one.name for one in ASKED for item in one.items if item.picture} == {one.name for one in EASY}
+    drawn = Path(evalapp.__file__).parent / "survey" / "templates" / "survey" / "pictures"
+    assert {path.stem for path in drawn.glob("*.svg")} == {*PICTURES, *BESIDE}
+    for path in drawn.glob("*.svg"):
+        svg = path.read_text(encoding="utf-8")
+        assert len(svg) < 2048
+        assert 'aria-hidden="true"' in svg  # the line beside it says the same in words
+
+
 def test_young_people_answer_five_lines_with_faces_or_say_that_they_do_not_want_to() -> None:
     (young,) = YOUNG
     lines = [item for item in young.items if item.kind != "information"]
@@ -206,7 +227,7 @@ def test_both_who_led_and_who_watched_say_the_same_twelve_things_of_either_arm()
 def test_the_year_in_the_stories_is_the_trial_s_own() -> None:
     story = LIBRARY.latest("story")
     assert "{year}" in story.item("STORY4").text
-    for language in ("en", "cy"):
+    for language in ("en", *TRANSLATED):
         filled = story.in_language(language).filled({"year": "2027"})
         assert "2027" in filled.item("STORY4").text
         assert "{" not in " ".join(texts_of(filled).values())
@@ -310,8 +331,10 @@ def test_an_open_box_says_who_reads_it_and_what_to_do_in_danger(instrument: Inst
 
 @pytest.mark.parametrize("instrument", ASKED, **ids)
 def test_no_text_says_ai_or_names_an_arm(instrument: Instrument) -> None:
-    for text in [*texts_of(instrument).values(), *texts_of(instrument.in_language("cy")).values()]:
-        assert not re.search(r"\bAI\b|appreciative|traditional|gwerthfawrogol|traddodiadol", text)
+    arms = r"appreciative|traditional|gwerthfawrogol|traddodiadol|doceniając|tradycyjn|تقليدي|التقديري"
+    for language in ("en", *TRANSLATED):
+        for text in texts_of(instrument.in_language(language)).values():
+            assert not re.search(rf"\bAI\b|{arms}", text)
 
 
 def test_there_is_an_example_of_every_kind() -> None:

@@ -20,7 +20,6 @@ SAFE_MARKUP: dict[str, str] = {
 }
 # The few marks a template may call safe: each is written out here whole, of our own letters alone.
 SAFE_PARTS = (
-    """{% set said = (' lang="' ~ questions_in ~ '"')|safe if questions_in != current_language() else "" %}""",  # a code
     """{{ ' aria-invalid="true"'|safe if fault }}""",
     """{% set described = (' aria-describedby="' ~ notes ~ '"')|safe if notes else "" %}""",  # ids made of item codes
     """{% set invalid = ' aria-invalid="true"'|safe if wrong else "" %}""",

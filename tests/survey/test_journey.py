@@ -1,9 +1,12 @@
 """The way through: what comes when, what is asked of whom, and what each button does."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
 
+from evalapp import create_app
+from evalapp.config import NotConfigured, Settings
 from evalapp.models import ParticipantSession, Response
 from evalapp.responses import BLANK, Given
 from tests import make
@@ -344,17 +347,82 @@ def test_the_language_changes_even_where_something_is_wrong_and_keeps_it(world: 
     assert "amount" not in world.stored(place)
 
 
-def test_welsh_drafts_are_not_used_in_earnest(real: World) -> None:
+NOTICE = {
+    "cy": "Mae'r cwestiynau yn Saesneg am y tro",
+    "pl": "Pytania są na razie po angielsku",
+    "ar": "أما الأسئلة فهي بالإنجليزية في الوقت الحالي",
+}
+
+
+@pytest.mark.parametrize("language", NOTICE)
+def test_drafts_are_not_used_in_earnest(real: World, language: str) -> None:
     person, place, _ = real.started()
-    person.next(1, go="language-cy")
-    assert person.page.attributes["lang"] == "cy"
-    assert "Mae'r cwestiynau yn Saesneg am y tro" in person.words
+    person.next(1, go=f"language-{language}")
+    assert person.page.attributes["lang"] == language
+    assert NOTICE[language] in person.words
+    turned = ' dir="ltr"' if language == "ar" else ""
+    assert f'<h1 lang="en"{turned}>' in person.text
+    assert f'<legend id="a-BLG1-ask" lang="en"{turned}>' in person.text
     assert "Strongly agree" in person.words
-    assert '<legend id="a-BLG1-ask" lang="en">' in person.text
     person.next(1)
     response = real.response(place)
     assert response is not None
     assert response.language == "en"
+
+
+@pytest.mark.parametrize("language", ["cy", "pl", "ar"])
+def test_the_language_answered_in_is_stored_with_the_answers(world: World, language: str) -> None:
+    person, place, _ = world.started()
+    person.next(1, go=f"language-{language}").next(1, BLG1=2)
+    response = world.response(place)
+    assert response is not None
+    assert (response.language, response.instrument, response.mode) == (language, "practitioner_before", "own_link")
+
+
+def test_only_the_languages_of_the_settings_are_offered(settings: Settings, clock: Clock) -> None:
+    app = create_app(replace(settings, languages=()), clock=clock)
+    person = Somebody(app)
+    for path in ("/?language=pl", "/help?language=ar"):
+        assert person.open(path).page.attributes["lang"] == "en"
+        assert "Polski" not in person.text
+    assert person.open("/").send("/", go="language-ar").page.attributes["lang"] == "en"
+    app.extensions["evalapp"].engine.dispose()
+    with pytest.raises(NotConfigured, match="EVALAPP_LANGUAGES names 'fr', which is not known"):
+        create_app(replace(settings, languages=("cy", "fr")), clock=clock)
+
+
+def test_larger_text_holds_for_the_visit_and_keeps_what_is_typed(world: World) -> None:
+    person, place, _ = world.started()
+    assert "class" not in person.page.attributes
+    person.next(1, go="size-large", BLG1=4)
+    assert (person.path, person.page.attributes["class"]) == ("/q/1", "large")
+    assert ("a-BLG1", "4") in person.page.forms["/q/1"]
+    assert world.stored(place) == {"BLG1": Given(4)}
+    assert person.next(1).page.attributes["class"] == "large"
+    assert person.next(2, go="stop").page.attributes["class"] == "large"
+    assert "class" not in person.open("/stopped?text=usual").page.attributes
+    assert person.open("/").page.attributes["class"] == "large"  # an address holds for one page
+
+
+def test_larger_text_chosen_at_the_door_goes_along_and_leaving_forgets_it(world: World) -> None:
+    _, code = world.person()
+    person = world.somebody().open("/").send("/", go="size-large", code=str(code))
+    assert person.page.attributes["class"] == "large"
+    person.send("/", go=None)
+    assert (person.path, person.page.attributes["class"]) == ("/about", "large")
+    person.send("/language", go="size-usual")
+    assert (person.path, "class" in person.page.attributes) == ("/about", False)
+    person.send("/language", go="size-large").send("/exit")
+    assert "class" not in person.open("/").page.attributes
+
+
+def test_without_a_visit_links_keep_language_and_size_together(world: World) -> None:
+    person = world.somebody().open("/help?language=ar&text=large")
+    assert person.page.attributes == {"lang": "ar", "dir": "rtl", "class": "large"}
+    assert 'href="?language=pl&amp;text=large"' in person.text
+    assert 'href="?language=ar&amp;text=usual"' in person.text
+    assert 'href="/help?language=ar&amp;text=large"' in person.text
+    assert world.somebody().open("/help?text=enormous").page.attributes == {"lang": "en", "dir": "ltr"}
 
 
 def test_the_door_speaks_welsh_and_keeps_the_code(world: World) -> None:

@@ -3,6 +3,7 @@
 import re
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -11,7 +12,8 @@ from playwright.sync_api import Browser, Page
 from textstat import textstat
 from werkzeug.serving import make_server
 
-from evalapp import create_app
+from evalapp import create_app, languages
+from evalapp.assets import OURS
 from evalapp.config import Settings
 from tests.conftest import Clock
 from tests.survey.conftest import World
@@ -23,12 +25,15 @@ NEVER = re.compile(
 )
 TITLE = re.compile(r"<title>(.*?)</title>")
 TITLES_ON_THE_WAY = 12
+EASIEST = 4.5  # the grade of a nine-year-old, rounded as the questionnaires' is
 
 
-def every_page(world: World) -> Iterator[tuple[str, Somebody]]:
+def every_page(world: World, language: str = "en") -> Iterator[tuple[str, Somebody]]:
     """Each kind of page, as it comes on the way."""
     _, code = world.person(instrument="every_kind")
     person = world.somebody()
+    if language != "en":
+        person.open("/").send("/", go=f"language-{language}")
     for path in ("/", "/j", "/help", "/exit", "/stopped", "/nowhere"):
         yield path, person.open(path)
     yield "mistyped", person.enter("ABC")
@@ -50,7 +55,7 @@ def every_page(world: World) -> Iterator[tuple[str, Somebody]]:
     yield "earlier", world.somebody().enter(old).open("/q/1")
 
 
-@pytest.mark.parametrize("language", ["en", "cy"])
+@pytest.mark.parametrize("language", languages.LANGUAGES)
 def test_every_page_is_under_ten_kilobytes_with_its_style(world: World, language: str) -> None:
     client = world.app.test_client()
     style = re.findall(r'href="(/static/style[^"]+)"', world.somebody().open("/").text)[0]
@@ -109,18 +114,28 @@ def test_every_page_of_questions_offers_to_stop_and_to_skip_the_rest(world: Worl
             assert 'value="skip"' in person.text
 
 
-@pytest.mark.parametrize("path", ["/about", "/consent", "/done"])
-def test_what_people_read_first_can_be_read_at_nine(world: World, path: str) -> None:
-    _, code = world.person(role="parent")
-    text = world.somebody().enter(code).open(path).text
-    main = re.sub(r"(?s).*<main[^>]*>(.*)</main>.*", r"\1", text)
-    sentences = " ".join(
-        re.sub(r"<[^>]+>", " ", main.replace("</li>", " ").replace("</p>", " ").replace("</h2>", ". ")).split()
-    )
-    said = re.sub(r"[0-9]+", "two", sentences).replace(
-        "Childline", "child line"
-    )  # the dictionary of sounds lacks these
-    assert textstat.flesch_kincaid_grade(said) <= 4.5
+@pytest.mark.parametrize("role", ["parent", "practitioner"])
+def test_what_people_read_besides_the_questions_can_be_read_at_nine(world: World, role: str) -> None:
+    _, code = world.person(role=role)
+    person = world.somebody().enter(code)
+    paths = ("/about", "/consent", "/done", "/help", "/stopped", "/exit")
+    grades = {path: grade(person.open(path).text) for path in paths}
+    assert {path: found for path, found in grades.items() if found > EASIEST} == {}
+
+
+def test_the_check_of_the_reading_age_would_notice_a_hard_page() -> None:
+    assert grade("<main><p>We see you. You can stop.</p></main>") < EASIEST
+    assert grade("<main><p>Participation necessitates considerable familiarity with procedures.</p></main>") > EASIEST
+
+
+def grade(html: str) -> float:
+    """The Flesch–Kincaid grade of what a page says: years of school, so about five more in years of age."""
+    main = re.sub(r"(?s).*<main[^>]*>(.*)</main>.*", r"\1", html)
+    main = re.sub(r'<strong lang="en">[^<]*</strong>', " ", main)  # the names that help lines have for themselves
+    sentences = re.sub(r"<[^>]+>", " ", re.sub(r"</h[12]>", ". ", re.sub(r"</(li|p)>", " ", main)))
+    # The dictionary of sounds lacks figures and this name.
+    said = re.sub(r"[0-9]+", "two", " ".join(sentences.split())).replace("Childline", "child line")
+    return float(textstat.flesch_kincaid_grade(said))
 
 
 def test_artificial_intelligence_is_nowhere(world: World) -> None:
@@ -223,8 +238,9 @@ def test_the_whole_way_in_a_browser_has_no_barrier(world: World, address: str, b
 
 @pytest.mark.browser
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("language", ["en", "ar"])
 def test_the_whole_way_without_script_by_keyboard_under_the_real_policy(
-    world: World, address: str, browser: Browser
+    world: World, address: str, browser: Browser, language: str
 ) -> None:
     _, code = world.person(instrument="every_kind")
     context = browser.new_context(viewport={"width": 320, "height": 700}, java_script_enabled=False)
@@ -232,6 +248,10 @@ def test_the_whole_way_without_script_by_keyboard_under_the_real_policy(
     elsewhere: list[str] = []
     page.on("request", lambda one: elsewhere.append(one.url) if not one.url.startswith(address) else None)
     page.goto(address)
+    if language != "en":
+        page.focus(f"button[value=language-{language}]")
+        enter(page)
+    assert page.locator("html").get_attribute("lang") == language
     page.focus("#code")
     page.keyboard.type(str(code))
     enter(page)
@@ -273,6 +293,60 @@ def test_large_letters_wide_spacing_and_forced_colours_fit_a_phone(
     context.close()
 
 
+_MISPLACED = """([width, size]) => {
+  document.documentElement.style.fontSize = size;
+  const found = document.documentElement.scrollWidth > width ? ['scrolls sideways'] : [];
+  for (const one of document.querySelectorAll('body *:not(.unseen, .skip, script, option)')) {
+    const box = one.getBoundingClientRect();
+    if (box.width && (box.left < -0.5 || box.right > width + 0.5)) found.push('outside: ' + one.outerHTML.slice(0, 90));
+    if (one.matches('button, a.main, a.second, a.plain, .choice') && box.width && (box.height < 44 || box.width < 24))
+      found.push('small: ' + one.outerHTML.slice(0, 90));
+  }
+  for (const one of document.querySelectorAll('.choice')) {
+    const [control, label] = [one.querySelector('input'), one.querySelector('span')].map(part => part.getBoundingClientRect());
+    const turned = getComputedStyle(one).direction === 'rtl';
+    if (turned ? control.left < label.right : control.right > label.left) found.push('not before its words: ' + one.textContent);
+  }
+  return found;
+}"""
+
+
+def drawn(page: Page, html: str, asset_folder: Path) -> None:
+    """Lay a page's HTML out with its style, without a server and without script."""
+    style = re.search(r'<link rel="stylesheet" href="/static/(style[^"]+)">', html)
+    assert style is not None
+    css = (asset_folder / style[1]).read_text(encoding="utf-8")
+    page.set_content(
+        re.sub(r"<script[^>]*></script>|<link [^>]*>", "", html).replace("</head>", f"<style>{css}</style></head>")
+    )
+
+
+def misplaced(page: Page, width: int, size: str) -> list[str]:
+    """What lies outside a page of that width, is too small to hit or stands on the wrong side of its words, by size of text."""
+    found: list[str] = page.evaluate(_MISPLACED, [width, size])
+    return found
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("language", languages.LANGUAGES)
+def test_every_page_fits_a_small_telephone_in_every_language(
+    world: World, browser: Browser, asset_folder: Path, language: str
+) -> None:
+    direction = "rtl" if language == "ar" else "ltr"
+    context = browser.new_context(viewport={"width": 320, "height": 640}, java_script_enabled=False)
+    page = context.new_page()
+    faults = {}
+    for name, person in every_page(world, language):
+        spoken = "en" if name == "earlier" else language
+        assert f'<html lang="{spoken}" dir="{direction if spoken == language else "ltr"}"' in person.text, name
+        drawn(page, person.text, asset_folder)
+        for size in ("100%", "150%", "200%"):
+            faults |= {(name, size): wrong} if (wrong := misplaced(page, 320, size)) else {}
+    context.close()
+    assert faults == {}
+
+
 @pytest.mark.browser
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_an_unselected_control_stands_out_from_the_page(world: World, address: str, browser: Browser) -> None:
@@ -283,6 +357,66 @@ def test_an_unselected_control_stands_out_from_the_page(world: World, address: s
     paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
     context.close()
     assert contrast(edge, paper) >= 3
+
+
+# A device with a Polish and an Arabic voice of its own, and an English one that would send the words away.
+VOICES = """
+const voices = [['Local', 'pl-PL', true], ['Local', 'ar_SA', true], ['Elsewhere', 'en-GB', false]]
+  .map(([name, lang, localService]) => ({ name, lang, localService }));
+window.said = []; window.stopped = 0;
+window.SpeechSynthesisUtterance = function (text) { this.text = text; };
+Object.defineProperty(window, 'speechSynthesis', { value: {
+  getVoices: () => voices, addEventListener() {}, cancel() { window.stopped += 1; },
+  speak(one) { window.said.push([one.text, one.lang, one.voice.name]); window.last = one; },
+} });
+"""
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_page_is_read_aloud_by_a_voice_of_the_device_and_by_no_other(
+    world: World, address: str, browser: Browser
+) -> None:
+    context = browser.new_context()
+    context.add_init_script(VOICES)
+    page = context.new_page()
+    elsewhere: list[str] = []
+    page.on("request", lambda one: elsewhere.append(one.url) if not one.url.startswith(address) else None)
+    page.goto(f"{address}/help")
+    assert page.locator("#aloud").is_hidden()  # the only English voice is not on this device
+    page.goto(f"{address}/help?language=pl")
+    page.get_by_role("button", name="Przeczytaj tę stronę na głos").click()
+    said = page.evaluate("said")
+    assert said[0] == ["Pomoc i numery telefonu", "pl-PL", "Local"]
+    assert any("w dzień i w nocy" in text for text, _, _ in said)
+    assert len({text for text, _, _ in said}) == len(said)
+    before = page.evaluate("stopped")
+    page.get_by_role("button", name="Przestań czytać").click()
+    assert page.evaluate("stopped") == before + 1
+    page.get_by_role("button", name="Przeczytaj tę stronę na głos").click()
+    page.evaluate("last.onend()")
+    assert page.locator("#aloud").inner_text() == "Przeczytaj tę stronę na głos"
+    page.evaluate("dispatchEvent(new Event('pagehide'))")
+    assert page.evaluate("stopped") == before + 4
+    assert elsewhere == []
+    assert page.goto(f"{address}/exit") is not None
+    assert page.locator("#aloud, script").count() == 0
+    context.close()
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_without_a_voice_or_a_script_no_button_to_read_aloud_is_shown(address: str, browser: Browser) -> None:
+    for script in (True, False):
+        context = browser.new_context(java_script_enabled=script)
+        page = context.new_page()
+        page.goto(address)
+        assert page.locator("#aloud").is_hidden()
+        context.close()
+
+
+def test_the_script_that_reads_aloud_is_small() -> None:
+    assert (OURS / "aloud.js").stat().st_size <= 2048
 
 
 def contrast(one: str, other: str) -> float:
