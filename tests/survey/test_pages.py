@@ -415,6 +415,11 @@ def test_without_a_voice_or_a_script_no_button_to_read_aloud_is_shown(address: s
         context.close()
 
 
+def test_the_style_names_no_left_and_no_right() -> None:
+    style = (OURS / "style.css").read_text(encoding="utf-8").partition("*/")[2]
+    assert not re.search(r"\b(left|right)\b", style)
+
+
 def test_the_script_that_reads_aloud_is_small() -> None:
     assert (OURS / "aloud.js").stat().st_size <= 2048
 
