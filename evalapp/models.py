@@ -302,6 +302,28 @@ class Score(Base):
     __table_args__ = (Index("ix_score_scale", "scale"), {"sqlite_with_rowid": False})
 
 
+class SetAside(Base):
+    """Pages saved before somebody began again without their PIN: sealed, until staff say what becomes of them."""
+
+    __tablename__ = "set_aside"
+    id: Mapped[str] = mapped_column(String(16), primary_key=True, default=random_id)
+    response_id: Mapped[str] = mapped_column(ForeignKey("response.id", ondelete="CASCADE"), index=True)
+    sealed: Mapped[bytes] = mapped_column(LargeBinary)
+    answered: Mapped[int] = mapped_column(Integer)  # questions with an answer in it: all that staff see of it
+    set_aside_on: Mapped[date] = mapped_column(Date)
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+
+class TabletSession(Base):
+    """A device handed from person to person at one review, opened by staff, found by the hash of its key."""
+
+    __tablename__ = "tablet_session"
+    key_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    review_id: Mapped[str] = mapped_column(ForeignKey("review.id"), index=True)
+    opened_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+
 class ParticipantSession(Base):
     """A participant's visit: found by the hash of its key; it knows what was answered in this visit, and shows no more."""
 
@@ -312,6 +334,8 @@ class ParticipantSession(Base):
     language: Mapped[str] = mapped_column(String(8), default="en")
     mode: Mapped[str] = mapped_column(String(12), default="own_link")
     seen: Mapped[list[str]] = mapped_column(JSON, default=list)  # item codes answered in this visit
+    proven: Mapped[bool] = mapped_column(Boolean, default=False)  # the person's PIN was given or chosen in it
+    tablet_hash: Mapped[str | None] = mapped_column(ForeignKey("tablet_session.key_hash", ondelete="CASCADE"))
     last_seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
     __table_args__ = (one_of("mode", MODES), {"sqlite_with_rowid": False})
 

@@ -394,6 +394,29 @@ def board_tally(session: Session, trial_id: str) -> "pd.DataFrame":
     )
 
 
+def finished_at(session: Session, review_id: str, today: date) -> tuple[int, int]:
+    """How many people of a review are asked something today, and how many of them have sent it or said no to it.
+
+    Whoever said no is finished as well, so that a count of all says of nobody that they answered.
+    """
+    per_person = (
+        select(
+            Membership.person_id,
+            func.count().label("asked"),
+            func.sum(case((Response.state.in_(("submitted", "declined")), 1), else_=0)).label("finished"),
+        )
+        .select_from(Assignment)
+        .join(Membership, Membership.id == Assignment.membership_id)
+        .outerjoin(Response, Response.assignment_id == Assignment.id)
+        .where(Membership.review_id == review_id, Assignment.opens_on <= today, Assignment.closes_on >= today)
+        .group_by(Membership.person_id)
+        .subquery()
+    )
+    finished = func.sum(case((per_person.c.asked == per_person.c.finished, 1), else_=0))
+    expected, done = session.execute(select(func.count(), finished).select_from(per_person)).one()
+    return int(expected), int(done or 0)
+
+
 def people_expected(session: Session, trial_id: str, by: str, filters: Mapping[str, str]) -> dict[str | None, int]:
     """How many different people are expected to answer something, by the id of a site or review, or by wave or role.
 

@@ -4,18 +4,28 @@ import re
 from typing import Any
 from urllib.parse import parse_qsl
 
-from flask import Blueprint, abort, current_app, redirect, render_template, request, session, url_for
+from flask import (
+    Blueprint,
+    abort,
+    current_app,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    session,
+    url_for,
+)
 from flask_babel import gettext
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
-from evalapp import access, db, languages, responses
+from evalapp import access, db, languages, responses, tablets
 from evalapp.access import Permission, database, requires, vault
 from evalapp.codes import MistypedCode, read_code
 from evalapp.survey import door, helplines, journey
 from evalapp.survey.forms import form_for
 from evalapp.survey.journey import Asked, Sheet, Visit
-from evalapp.survey.sheets import LANGUAGE, check_page, go_on, question_page, save_typed
+from evalapp.survey.sheets import CLEAR_TABLET, LANGUAGE, check_page, go_on, question_page, save_typed
 from instruments.codebook import minutes
 
 pages = Blueprint("survey", __name__, template_folder="templates")
@@ -48,30 +58,64 @@ def note_use() -> None:
 
 @pages.get("/")
 @requires(Permission.OPEN_THE_DOOR)
-def start() -> str:
+def start() -> Any:
+    if "tablet" in session:
+        return between_people()
     return render_template("survey/door.html", again="again" in request.args)
 
 
 @pages.get("/j")
 @requires(Permission.OPEN_THE_DOOR)
-def follow_link() -> str:
+def follow_link() -> Any:
     """Where a link leads: the code stands behind the #, which no server sees; the person presses Continue."""
-    return render_template("survey/door.html")
+    return between_people() if "tablet" in session else render_template("survey/door.html")
+
+
+def between_people() -> Response:
+    """A tablet's code page. It ends the visit before it, however that was left, and nothing of it stays for the next."""
+    key = session.get("visit")
+    if isinstance(key, str):
+        database().rollback()  # a reader of its own file must not wait for the writer below
+        with db.writing(access.current_engine()) as writer:
+            journey.end_visit(writer, key)
+            writer.commit()
+        access.forget_visitor()
+    page = make_response(tablet_door())
+    if isinstance(key, str):
+        page.headers["Clear-Site-Data"] = CLEAR_TABLET
+    return page
+
+
+def tablet_door(**more: Any) -> str:
+    """The code page of a tablet, or word that it is one no more."""
+    on = access.tablet()
+    if on is None:
+        return render_template("survey/tablet_ended.html")
+    expected, finished = responses.finished_at(database(), on.review_id, access.today())
+    return render_template(
+        "survey/door.html",
+        away="away" in request.args,
+        expected=expected,
+        finished=tablets.in_steps(expected, finished),
+        **more,
+    )
 
 
 @pages.post("/")
 @requires(Permission.OPEN_THE_DOOR)
 def enter() -> Any:
     """From a code to a visit. Wrong, replaced, ended and never given are one and the same page."""
-    typed, kept = request.form.get("code", ""), _kept()
+    typed, kept, on = request.form.get("code", ""), _kept(), access.tablet()
+    if "tablet" in session and on is None:
+        return tablet_door(), 409
     languages.choose(request.form.get("language", ""), keep=True)
     if request.form.get("go"):
         languages.choose(request.form["go"].removeprefix(LANGUAGE), keep=True)
-        return render_template("survey/door.html", typed=typed[:40], **kept)
+        return _door(typed=typed[:40], **kept)
     try:
         code = read_code(typed)
     except MistypedCode:
-        return render_template("survey/door.html", typed=typed[:40], mistyped=True, **kept), 422
+        return _door(typed=typed[:40], mistyped=True, **kept), 422
     person_id = door.person_with(
         database(),
         code,
@@ -82,13 +126,16 @@ def enter() -> Any:
         wait=current_app.extensions["wait"],
     )
     if person_id is None:
-        return render_template("survey/door.html", wrong=True, **kept), 422
+        return _door(wrong=True, **kept), 422
+    if on is not None and not journey.is_expected_at(database(), person_id, on.review_id):
+        database().commit()
+        return _door(elsewhere=True), 422
     language = languages.current()
     if isinstance(session.get("visit"), str):
         journey.end_visit(database(), session["visit"])
     access.forget_visitor()
     session["language"] = language
-    session["visit"] = journey.open_visit(database(), person_id, language=language, now=access.now())
+    session["visit"] = journey.open_visit(database(), person_id, language=language, now=access.now(), tablet=on)
     database().commit()
     return _typed_before() or redirect(url_for("survey.go"), 303)
 
@@ -142,7 +189,7 @@ def decide() -> Any:
             database(),
             found.assignment_id,
             language=journey.in_language(found, languages.current()).language,
-            mode="own_link",
+            mode=visit.mode,
             consent_version=journey.CONSENT_VERSION,
             agreed=answer == "yes",
             today=access.today(),
@@ -248,9 +295,14 @@ def leave() -> Response:
     if isinstance(key, str):
         journey.end_visit(database(), key)
         database().commit()
+    return away()
+
+
+def away() -> Response:
+    """To a page that has nothing to do with this one; on a tablet, to the code page for whoever comes next."""
     access.forget_visitor()
-    answer = redirect(url_for("survey.left"), 303)
-    answer.headers["Clear-Site-Data"] = CLEAR
+    answer = redirect(url_for("survey.start" if "tablet" in session else "survey.left"), 303)
+    answer.headers["Clear-Site-Data"] = CLEAR_TABLET if "tablet" in session else CLEAR
     return answer
 
 
@@ -284,7 +336,12 @@ def speak() -> Response:
 
 def _mine() -> tuple[Visit, list[Asked]]:
     visit = journey.visit_of(database(), session["visit"])
-    return visit, journey.asked_of(database(), visit.person_id)
+    return visit, journey.asked_of(database(), visit.person_id, review_id=visit.review_id)
+
+
+def _door(**more: Any) -> str:
+    """The page that asks for a code, on this device."""
+    return tablet_door(**more) if "tablet" in session else render_template("survey/door.html", **more)
 
 
 def _named(asked: list[Asked]) -> Asked:

@@ -15,6 +15,7 @@ from evalapp.survey.forms import form_for, given_in, label_of
 from evalapp.survey.journey import Asked, Sheet, Visit
 
 ON, BACK, STOP, SKIP, LANGUAGE = "next", "back", "stop", "skip", "language-"
+CLEAR_TABLET = '"cache", "storage"'  # not its cookie, which says that it is a tablet
 OWN_FIELDS = {"csrf_token", "basis", "proof", "go"}  # made anew whenever what was typed is shown again
 
 
@@ -194,7 +195,10 @@ def _stopped() -> Response:
     language = languages.current()
     access.forget_visitor()
     session["language"] = language
-    return redirect(url_for("survey.stopped"), 303)
+    answer = redirect(url_for("survey.stopped"), 303)
+    if "tablet" in session:
+        answer.headers["Clear-Site-Data"] = CLEAR_TABLET
+    return answer
 
 
 def _next_address(sheet: Sheet, number: int, pressed: str) -> str:

@@ -7,7 +7,7 @@ from flask import Blueprint, abort, current_app, flash, redirect, render_templat
 from sqlalchemy import select
 from werkzeug.wrappers import Response
 
-from evalapp import access, accounts, roster
+from evalapp import access, accounts, roster, tablets
 from evalapp.access import LONDON, Permission, requires
 from evalapp.accounts import NotAccepted
 from evalapp.db import Base
@@ -85,7 +85,7 @@ def end_session() -> None:
     key = session.get("staff")
     if isinstance(key, str):
         accounts.sign_out(access.database(), key, now=access.now())
-    access.forget_visitor()
+    access.forget_visitor(keep_tablet=False)
 
 
 @pages.route("/staff/accept", methods=["GET", "POST"])
@@ -263,6 +263,7 @@ def review(review_id: str) -> Page:
         family=roster.FAMILY,
         decisions=register.decisions(database, shown),
         reasons=forms.NOT_INVITED,
+        tablets=tablets.open_at(database, shown.id, now=access.now()),
     )
 
 

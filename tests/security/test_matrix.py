@@ -70,6 +70,11 @@ GET  /staff/people/<review_id>/facts                   in   in   200  403  200  
 POST /staff/people/<review_id>/facts                   in   in   303  403  303  403  in   in
 GET  /staff/people/<review_id>/<person_id>/invitation  in   in   404  403  404  403  in   in
 POST /staff/people/<review_id>/<person_id>/invitation  in   in   404  403  404  403  in   in
+GET  /staff/people/<review_id>/tablet                  in   in   200  403  200  403  in   in
+POST /staff/people/<review_id>/tablet                  in   in   303  403  303  403  in   in
+POST /staff/people/<review_id>/tablets/close           in   in   303  403  303  403  in   in
+GET  /tablet/close                                     404  404  404  404  404  404  404  404
+POST /tablet/close                                     404  404  404  404  404  404  404  404
 GET  /staff/sites/<site_id>/people                     in   in   200  403  200  403  in   in
 GET  /staff/sites/<site_id>/people/add                 in   in   200  403  200  403  in   in
 POST /staff/sites/<site_id>/people/add                 in   in   422  403  422  403  in   in
