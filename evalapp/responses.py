@@ -34,11 +34,14 @@ from evalapp.models import (
     Response,
     Review,
     Score,
+    SetAside,
     Site,
+    Trial,
     Wave,
+    random_id,
 )
 from evalapp.shelf import questionnaire
-from evalapp.vault import Vault
+from evalapp.vault import Vault, canonical
 from instruments import Instrument, score, visible
 
 if TYPE_CHECKING:
@@ -70,6 +73,20 @@ class Given:
 
     value: Any = None
     reason: str | None = None
+
+
+class Aside(NamedTuple):
+    """Pages somebody saved and then began again without: how many answers are in them, how many were given since."""
+
+    id: str
+    on: date
+    trial: str
+    wave: str
+    instrument: str
+    version: int
+    before: int
+    since: int
+    state: str
 
 
 class Asked(NamedTuple):
@@ -227,6 +244,62 @@ def answers(
         if wanted is None or row.item in wanted:
             found[row.item] = Given(vault.unseal(row.sealed, _place(response_id, row.item)))
     return found if wanted is None else {code: one for code, one in found.items() if code in wanted}
+
+
+def set_aside(session: Session, response_id: str, *, vault: Vault, today: date) -> None:
+    """Take everything saved out of a response under way and keep it sealed, so that the person can start blank."""
+    response = _locked(session, _RESPONSE, response=response_id)
+    if response is None or response.state != "open":
+        raise AlreadyAnswered
+    stored = answers(session, response_id, vault=vault)
+    if all(one == BLANK for one in stored.values()):
+        return
+    key = random_id()
+    pages = canonical({code: [one.value, one.reason] for code, one in stored.items()})
+    session.add(
+        SetAside(
+            id=key, response_id=response_id, sealed=vault.seal(pages, _aside(key)), set_aside_on=today,
+            answered=sum(one != BLANK for one in stored.values()),
+        )
+    )  # fmt: skip
+    _forget(session, response_id, stored)
+    session.flush()
+
+
+def asides(session: Session) -> list[Aside]:
+    """Pages set aside and what became of their questionnaire since; nothing of what they say."""
+    given = case((and_(Answer.value.is_(None), Answer.reason.is_(None)), 0), else_=1)
+    counted = select(Answer.response_id, func.sum(given).label("given")).group_by(Answer.response_id).subquery()
+    words = select(FreeText.response_id, func.count().label("given")).group_by(FreeText.response_id).subquery()
+    now = func.coalesce(counted.c.given, 0) + func.coalesce(words.c.given, 0)
+    query = (
+        select(SetAside.id, SetAside.set_aside_on, Trial.title, Wave.code, Response.instrument, Response.version,
+               SetAside.answered, now, Response.state)
+        .join(Response, Response.id == SetAside.response_id)
+        .join(Assignment, Assignment.id == Response.assignment_id)
+        .join(Wave, Wave.id == Assignment.wave_id)
+        .join(Trial, Trial.id == Wave.trial_id)
+        .outerjoin(counted, counted.c.response_id == Response.id)
+        .outerjoin(words, words.c.response_id == Response.id)
+        .order_by(SetAside.set_aside_on, SetAside.id)
+    )  # fmt: skip
+    return [Aside(*row) for row in session.execute(query)]
+
+
+def reconcile(session: Session, aside_id: str, *, fill: bool, vault: Vault) -> int | None:
+    """Say what becomes of pages set aside: they are dropped, or fill what is blank in what was sent later.
+
+    An answer given later is never replaced. Returns how many answers were filled in; None when the pages are not
+    there any more, or the questionnaire is still under way (its person must not be shown what was set aside).
+    """
+    aside = session.scalar(select(SetAside).where(SetAside.id == aside_id).with_for_update())
+    response = None if aside is None else _locked(session, _RESPONSE, response=aside.response_id)
+    if aside is None or response is None or response.state != "submitted":
+        return None
+    filled = _fill(session, response, vault.unseal(aside.sealed, _aside(aside.id)), vault) if fill else 0
+    session.delete(aside)
+    session.flush()
+    return filled
 
 
 def values_of(given: Mapping[str, Given]) -> dict[str, Any]:
@@ -704,6 +777,24 @@ def _decline(session: Session, response: Response) -> None:
 
 def _place(response_id: str, item: str) -> str:
     return f"free_text|{response_id}|{item}"
+
+
+def _aside(key: str) -> str:
+    return f"set_aside|{key}|sealed"
+
+
+def _fill(session: Session, response: Response, pages: str, vault: Vault) -> int:
+    """Put answers set aside where a submitted response has none, and score it again; returns how many."""
+    instrument = instrument_of(response)
+    kinds = {item.code: item.kind for item in instrument.items}
+    stored = answers(session, response.id, vault=vault)
+    earlier = {code: Given(*one) for code, one in json.loads(pages).items() if stored.get(code, BLANK) == BLANK}
+    _replace(session, response.id, earlier, kinds, vault)
+    kept = _drop_unasked(session, instrument, response.id, {**stored, **earlier})
+    session.execute(delete(_score).where(_score.c.response_id == response.id))
+    _store_scores(session, response.id, instrument, kept)
+    touch_language(session, response.id, response.language)  # news for pages that show answers without a score
+    return sum(one != BLANK and code in kept for code, one in earlier.items())
 
 
 def _fingerprint(vault: Vault, response_id: str, stored: Mapping[str, Given], items: Iterable[str]) -> str:

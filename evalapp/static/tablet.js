@@ -14,7 +14,10 @@
   for (const kind of ["pointerdown", "keydown", "input", "scroll", "touchmove"]) addEventListener(kind, note, { passive: true, capture: true });
   setInterval(() => {
     const still = (Date.now() - touched) / 1000;
-    if (still >= seconds) location.replace("/?away=1");
+    if (still >= seconds) {
+      dispatchEvent(new Event("away"));
+      location.replace("/?away=1");
+    }
     else if (still >= seconds - Math.min(60, seconds / 3)) asking.hidden = false;
   }, 1000);
 })();

@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from evalapp import responses
+from evalapp import pins, responses
 from evalapp.models import (
     Assignment,
     Membership,
@@ -60,6 +60,7 @@ class Visit:
     person_id: str
     assignment_id: str | None
     seen: frozenset[str]
+    proven: bool
     mode: str
     review_id: str | None
 
@@ -159,6 +160,7 @@ def visit_of(session: Session, key: str) -> Visit:
         person_id=found.person_id,
         assignment_id=found.assignment_id,
         seen=frozenset(found.seen),
+        proven=found.proven,
         mode=found.mode,
         review_id=tablet and tablet.review_id,
     )
@@ -177,6 +179,14 @@ def note(session: Session, key: str, assignment_id: str, *, answered: Iterable[s
     visit.assignment_id = assignment_id
     visit.seen = sorted({*before, *answered})
     visit.last_seen_at = now
+
+
+def note_pin(session: Session, key: str, *, proven: bool) -> None:
+    """Note in a visit that the person's PIN was given or chosen; or that they began again without it."""
+    visit = session.get_one(ParticipantSession, hashed(key))
+    visit.proven = proven
+    if not proven:
+        visit.seen = []
 
 
 def stale(session: Session, key: str, now: datetime) -> bool:
@@ -249,16 +259,45 @@ def in_language(asked: Asked, language: str) -> Instrument:
     return shown.filled({"year": str(asked.year)})
 
 
+def is_locked(session: Session, sheet: Sheet, visit: Visit) -> bool:
+    """Whether a questionnaire waits for its person's PIN: they chose one, and answers of an earlier visit are in it."""
+    earlier = sheet.asked.state == "open" and any(sheet.is_hidden(code) for code in sheet.stored)
+    return earlier and not visit.proven and pins.has_pin(session, visit.person_id)
+
+
+def may_choose_pin(session: Session, visit: Visit, asked: Iterable[Asked], *, vault: Vault) -> bool:
+    """Whether this visit may choose a PIN: not while there are answers of an earlier one, which the PIN would show."""
+    if pins.has_pin(session, visit.person_id) and not visit.proven:
+        return False
+    sheets = (
+        sheet_of(session, one, visit, language="en", vault=vault)
+        for one in asked
+        if one.state == "open" and one.response_id is not None
+    )
+    return not any(sheet.is_hidden(code) for sheet in sheets for code in sheet.stored)
+
+
+def begin_again(session: Session, visit: Visit, asked: Iterable[Asked], *, vault: Vault, today: date) -> None:
+    """Start blank without the PIN: what was saved of questionnaires under way is set aside for staff, and the PIN goes."""
+    for one in asked:
+        if one.state == "open" and one.response_id is not None:
+            responses.set_aside(session, one.response_id, vault=vault, today=today)
+    pins.forget(session, visit.person_id)
+    note_pin(session, visit.key, proven=False)
+
+
 def sheet_of(session: Session, asked: Asked, visit: Visit, *, language: str, vault: Vault) -> Sheet:
     """The questionnaire with what is stored of it; for one whose response was begun."""
     if asked.response_id is None:
         raise ValueError("this questionnaire was not begun")
+    stored = responses.answers(session, asked.response_id, vault=vault)
+    seen = visit.seen if visit.assignment_id == asked.assignment_id else frozenset[str]()
     return Sheet(
         asked=asked,
         response_id=asked.response_id,
         instrument=in_language(asked, language),
-        stored=responses.answers(session, asked.response_id, vault=vault),
-        seen=visit.seen if visit.assignment_id == asked.assignment_id else frozenset(),
+        stored=stored,
+        seen=frozenset(stored) if visit.proven else seen,
     )
 
 

@@ -1,13 +1,15 @@
 """The participant's routes: they find, call and answer; nothing is acknowledged before it is committed."""
 
+import json
 import re
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 from flask import (
     Blueprint,
     abort,
     current_app,
+    g,
     make_response,
     redirect,
     render_template,
@@ -54,6 +56,16 @@ def note_use() -> None:
     with db.writing(access.current_engine()) as writer:
         journey.touch(writer, key, access.now())
         writer.commit()
+
+
+@pages.after_request
+def tell_the_script(answer: Response) -> Response:
+    """Where a page leads once it is saved, for the script that sent it: a script cannot see where a redirect goes."""
+    if g.get("page_saved") and answer.status_code == 303 and "X-Sent-By" in request.headers:
+        answer.status_code = 200
+        answer.data = json.dumps({"to": answer.headers.pop("Location")}).encode()
+        answer.mimetype = "application/json"
+    return answer
 
 
 @pages.get("/")
@@ -105,7 +117,7 @@ def tablet_door(**more: Any) -> str:
 @requires(Permission.OPEN_THE_DOOR)
 def enter() -> Any:
     """From a code to a visit. Wrong, replaced, ended and never given are one and the same page."""
-    typed, kept, on = request.form.get("code", ""), _kept(), access.tablet()
+    typed, kept, on = request.form.get("code", ""), kept_typed(), access.tablet()
     if "tablet" in session and on is None:
         return tablet_door(), 409
     languages.choose(request.form.get("language", ""), keep=True)
@@ -137,21 +149,21 @@ def enter() -> Any:
     session["language"] = language
     session["visit"] = journey.open_visit(database(), person_id, language=language, now=access.now(), tablet=on)
     database().commit()
-    return _typed_before() or redirect(url_for("survey.go"), 303)
+    return typed_before() or redirect(url_for("survey.go"), 303)
 
 
 @pages.get("/go")
 @requires(Permission.TAKE_PART)
 def go() -> Response:
     """To whatever is next for this person."""
-    visit, asked = _mine()
+    visit, asked = mine()
     return go_on(visit, journey.current(asked, visit, access.today()))
 
 
 @pages.get("/about")
 @requires(Permission.TAKE_PART)
 def about() -> Any:
-    visit, asked = _mine()
+    visit, asked = mine()
     found = journey.current(asked, visit, access.today())
     if found is None or found.state is not None:
         return go_on(visit, found)
@@ -168,7 +180,7 @@ def about() -> Any:
 @pages.get("/consent")
 @requires(Permission.TAKE_PART)
 def consent() -> Any:
-    visit, asked = _mine()
+    visit, asked = mine()
     found = journey.current(asked, visit, access.today())
     if found is None or found.state is not None:
         return go_on(visit, found)
@@ -179,8 +191,8 @@ def consent() -> Any:
 @requires(Permission.TAKE_PART)
 def decide() -> Any:
     """Yes begins the questions. No is recorded, and final."""
-    visit, asked = _mine()
-    found = _named(asked)
+    visit, asked = mine()
+    found = named(asked)
     answer = request.form.get("agreed")
     if answer not in {"yes", "no"}:
         return render_template("survey/consent.html", assignment=found.assignment_id, unanswered=True), 422
@@ -204,7 +216,7 @@ def decide() -> Any:
 @pages.get("/q/<int:number>")
 @requires(Permission.TAKE_PART)
 def question(number: int) -> Any:
-    visit, asked = _mine()
+    visit, asked = mine()
     found = journey.current(asked, visit, access.today())
     if found is None or found.state is None:
         return go_on(visit, found)
@@ -220,11 +232,13 @@ def question(number: int) -> Any:
 @pages.post("/q/<int:number>")
 @requires(Permission.TAKE_PART)
 def answer(number: int) -> Any:
-    visit, asked = _mine()
-    found = _named(asked)
+    visit, asked = mine()
+    found = named(asked)
     if found.state != "open":
         return _too_late(found)
-    sheet = _sheet(found, visit)
+    sheet = journey.sheet_of(database(), found, visit, language=languages.current(), vault=vault())
+    if journey.is_locked(database(), sheet, visit):
+        return pin_page(found, kept=urlencode(list(request.form.items(multi=True))), kept_at=request.path), 401
     if not 1 <= number <= len(sheet.instrument.pages):
         abort(404)
     try:
@@ -236,7 +250,7 @@ def answer(number: int) -> Any:
 @pages.get("/check")
 @requires(Permission.TAKE_PART)
 def check() -> Any:
-    visit, asked = _mine()
+    visit, asked = mine()
     found = journey.current(asked, visit, access.today())
     if found is None or found.state is None:
         return go_on(visit, found)
@@ -250,10 +264,11 @@ def check() -> Any:
 @requires(Permission.TAKE_PART)
 def send() -> Any:
     """Send the answers. The same page sent again, however often, has the same receipt."""
-    visit, asked = _mine()
-    found = _named(asked)
+    visit, asked = mine()
+    found = named(asked)
     if found.response_id is None:
         return go_on(visit, found)
+    _sheet(found, visit)  # not while it waits for a PIN
     try:
         responses.submit(
             database(), found.response_id, vault=vault(), today=access.today(), basis=request.form.get("basis", "")
@@ -272,7 +287,7 @@ def send() -> Any:
 @requires(Permission.TAKE_PART)
 def done() -> str:
     """What there is to say when nothing is to be answered: received, not yet, closed, or nothing at all."""
-    visit, asked = _mine()
+    visit, asked = mine()
     today = access.today()
     about_this = next((one for one in asked if one.assignment_id == visit.assignment_id), None)
     return render_template(
@@ -330,11 +345,21 @@ def speak() -> Response:
     """Another language for the pages without a form of their own; those with one switch through it."""
     languages.choose(request.form.get("go", "").removeprefix(LANGUAGE), keep=True)
     back = request.form.get("back", "")
-    known = back in {"/about", "/consent", "/check", "/check?rest=skipped", "/done", "/help", "/stopped", "/exit"}
+    known = back in {
+        "/about",
+        "/consent",
+        "/pin",
+        "/check",
+        "/check?rest=skipped",
+        "/done",
+        "/help",
+        "/stopped",
+        "/exit",
+    }
     return redirect(back if known else "/go", 303)
 
 
-def _mine() -> tuple[Visit, list[Asked]]:
+def mine() -> tuple[Visit, list[Asked]]:
     visit = journey.visit_of(database(), session["visit"])
     return visit, journey.asked_of(database(), visit.person_id, review_id=visit.review_id)
 
@@ -344,7 +369,7 @@ def _door(**more: Any) -> str:
     return tablet_door(**more) if "tablet" in session else render_template("survey/door.html", **more)
 
 
-def _named(asked: list[Asked]) -> Asked:
+def named(asked: list[Asked]) -> Asked:
     """The questionnaire a form was made for. Another person's (a shared tablet, a stale tab) is refused whole."""
     wanted = request.form.get("assignment")
     found = next((one for one in asked if one.assignment_id == wanted), None)
@@ -354,7 +379,16 @@ def _named(asked: list[Asked]) -> Asked:
 
 
 def _sheet(asked: Asked, visit: Visit) -> Sheet:
-    return journey.sheet_of(database(), asked, visit, language=languages.current(), vault=vault())
+    """The questionnaire under way, unless it waits for its person's PIN: then they are asked for that."""
+    sheet = journey.sheet_of(database(), asked, visit, language=languages.current(), vault=vault())
+    if journey.is_locked(database(), sheet, visit):
+        abort(redirect(url_for("survey.pin"), 303))
+    return sheet
+
+
+def pin_page(asked: Asked, *, fault: str = "", **kept: str) -> str:
+    """Ask for the PIN of earlier answers; `kept` is what was typed on a page meanwhile."""
+    return render_template("survey/pin.html", assignment=asked.assignment_id, fault=fault, **kept)
 
 
 def _too_late(asked: Asked) -> tuple[str, int]:
@@ -363,15 +397,15 @@ def _too_late(asked: Asked) -> tuple[str, int]:
     return render_template("survey/sent_before.html", declined=asked.state == "declined"), 409
 
 
-def _kept() -> dict[str, str]:
+def kept_typed() -> dict[str, str]:
     """What was typed on a page whose visit had ended: carried through the door, stored nowhere."""
     kept, at = request.form.get("kept", ""), request.form.get("kept_at", "")
     return {"kept": kept, "kept_at": at} if kept and _KEPT_AT.fullmatch(at) else {}
 
 
-def _typed_before() -> str | None:
+def typed_before() -> str | None:
     """The page whose visit had ended, with what was typed on it, if it is this person's; nothing is saved yet."""
-    kept = _kept()
+    kept = kept_typed()
     if not kept:
         return None
     try:
@@ -379,11 +413,13 @@ def _typed_before() -> str | None:
     except ValueError:  # more fields than any page of ours has
         return None
     number = int(kept["kept_at"].removeprefix("/q/"))
-    visit, asked = _mine()
+    visit, asked = mine()
     found = journey.current(asked, visit, access.today())
     if found is None or found.state != "open" or found.assignment_id != typed.get("assignment"):
         return None
-    sheet = _sheet(found, visit)
+    sheet = journey.sheet_of(database(), found, visit, language=languages.current(), vault=vault())
+    if journey.is_locked(database(), sheet, visit):
+        return pin_page(found, **kept)
     if not sheet.items(number):
         return None
     form = form_for(sheet.items(number), sheet.refusals, posted=typed)

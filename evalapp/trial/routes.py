@@ -30,6 +30,7 @@ NEXT = {
     "dashboard.outcomes": "Compare the two ways of reviewing, once the results are open.",
     "dashboard.releases": "Publish a numbered release, and look back at earlier ones.",
     "dashboard.funder": "Read the latest published release on one page.",
+    "trial.asides": "Say what becomes of pages whose person began again without their PIN.",
     "trial.accounts_page": "Invite colleagues, change what they may do, close accounts.",
 }
 

@@ -108,6 +108,7 @@ class World:
             "review_id": self.review.id,
             "person_id": self.place.person_id,
             "user_id": self.colleague.id,
+            "aside_id": "0" * 16,
             "code": "blame",
             "name": "responses",
             "number": "1",

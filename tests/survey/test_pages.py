@@ -1,19 +1,15 @@
 """What every page has in common: small, neutral, plain, and whole in a real browser with and without script."""
 
 import re
-import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from flask import Flask
 from playwright.sync_api import Browser, Page
 from textstat import textstat
-from werkzeug.serving import make_server
 
-from evalapp import create_app
-from evalapp.config import Settings
-from tests.conftest import Clock
+import evalapp
 from tests.survey.conftest import World
 from tests.survey.person import Somebody
 
@@ -48,6 +44,12 @@ def every_page(world: World) -> Iterator[tuple[str, Somebody]]:
     again, _, old = world.started(instrument="every_kind")
     again.next(1, agree=5, face=1, picture=1, rated=1)
     yield "earlier", world.somebody().enter(old).open("/q/1")
+
+
+def test_the_scripts_are_small() -> None:
+    scripts = Path(evalapp.__file__).parent / "static"
+    assert (scripts / "send.js").stat().st_size <= 6000
+    assert (scripts / "tablet.js").stat().st_size <= 2000
 
 
 @pytest.mark.parametrize("language", ["en", "cy"])
@@ -129,20 +131,6 @@ def test_artificial_intelligence_is_nowhere(world: World) -> None:
 
 
 # In a real browser.
-
-
-@pytest.fixture
-def address(world: World, settings: Settings, clock: Clock) -> Iterator[str]:
-    """The app on a free port, without https as in a demonstration."""
-    app: Flask = create_app(Settings(**{**vars(settings), "https": False}), clock=clock)
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    running = threading.Thread(target=server.serve_forever)
-    running.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    running.join(10)
-    server.server_close()
-    app.extensions["evalapp"].engine.dispose()
 
 
 def enter(page: Page) -> None:
