@@ -33,6 +33,7 @@ MODES = ("own_link", "tablet", "paper", "interviewer", "file")
 ANCHORS = ("joined", "start", "end")
 FORMS = ("standard", "easy_read")
 TRIGGERS = ("not_recorded", "success", "good_practice", "near_miss", "harm", "death")
+DECISIONS_ON_WORDS = ("release", "withhold", "acted_on")
 NOT_INVITED = ("not_safe", "not_lawful", "not_kind_now", "cannot_reach", "said_no", "other")
 
 
@@ -289,6 +290,42 @@ class FreeText(Base):
     response_id: Mapped[str] = mapped_column(ForeignKey("response.id", ondelete="CASCADE"), primary_key=True)
     item: Mapped[str] = mapped_column(String(40), primary_key=True)
     sealed: Mapped[bytes] = mapped_column(LargeBinary)
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+
+class WordsDecision(Base):
+    """What a named reader decided on words somebody wrote; until then they are held and nobody else can read them."""
+
+    __tablename__ = "words_decision"
+    response_id: Mapped[str] = mapped_column(ForeignKey("response.id", ondelete="CASCADE"), primary_key=True)
+    item: Mapped[str] = mapped_column(String(40), primary_key=True)
+    decision: Mapped[str] = mapped_column(String(10))
+    sealed: Mapped[bytes | None] = mapped_column(LargeBinary)  # the words as released, names and places taken out
+    decided_on: Mapped[date] = mapped_column(Date)
+    decided_by: Mapped[str] = mapped_column(String(40))
+    __table_args__ = (
+        one_of("decision", DECISIONS_ON_WORDS),
+        CheckConstraint("(decision = 'release') = (sealed IS NOT NULL)", name="words_when_released"),
+        {"sqlite_with_rowid": False},
+    )
+
+
+class WordsReader(Base):
+    """A colleague named by an admin to read what people write in a trial, and to ring back who asks for it."""
+
+    __tablename__ = "words_reader"
+    trial_id: Mapped[str] = mapped_column(ForeignKey("trial.id"), primary_key=True)
+    user_id: Mapped[str] = mapped_column(ForeignKey("staff_user.id"), primary_key=True)
+
+
+class CallBack(Base):
+    """Somebody who asked to be rung: how to reach them, sealed. It names no person, card or answer of the trial."""
+
+    __tablename__ = "call_back"
+    id: Mapped[str] = mapped_column(String(16), primary_key=True, default=random_id)
+    trial_id: Mapped[str] = mapped_column(ForeignKey("trial.id"), index=True)
+    sealed: Mapped[bytes] = mapped_column(LargeBinary)
+    asked_on: Mapped[date] = mapped_column(Date)
     __table_args__ = ({"sqlite_with_rowid": False},)
 
 

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from sqlalchemy import (
@@ -23,6 +23,7 @@ from sqlalchemy import (
 from sqlalchemy import cast as as_type
 from sqlalchemy.orm import Session, aliased
 
+from evalapp import audit
 from evalapp.models import (
     Allocation,
     Answer,
@@ -38,6 +39,7 @@ from evalapp.models import (
     Site,
     Trial,
     Wave,
+    WordsDecision,
     random_id,
 )
 from evalapp.shelf import questionnaire
@@ -87,6 +89,20 @@ class Aside(NamedTuple):
     before: int
     since: int
     state: str
+
+
+class Held(NamedTuple):
+    """Words that wait for a named reader: where they were written and since when; not what they say."""
+
+    response_id: str
+    item: str
+    trial: str
+    site: str
+    wave: str
+    role: str
+    instrument: str
+    version: int
+    sent_on: date
 
 
 class Asked(NamedTuple):
@@ -300,6 +316,53 @@ def reconcile(session: Session, aside_id: str, *, fill: bool, vault: Vault) -> i
     session.delete(aside)
     session.flush()
     return filled
+
+
+def held_words(session: Session, trial_ids: Collection[str]) -> list[Held]:
+    """Words in questionnaires that were sent, on which no reader has decided yet, the longest waiting first; not the
+    words themselves."""
+    decided = and_(WordsDecision.response_id == FreeText.response_id, WordsDecision.item == FreeText.item)
+    query = (
+        select(FreeText.response_id, FreeText.item, Trial.title, Site.name, Wave.code, Membership.role,
+               Response.instrument, Response.version, Response.submitted_on)
+        .join(Response, Response.id == FreeText.response_id)
+        .join(Assignment, Assignment.id == Response.assignment_id)
+        .join(Wave, Wave.id == Assignment.wave_id)
+        .join(Membership, Membership.id == Assignment.membership_id)
+        .join(Site, Site.id == Membership.site_id)
+        .join(Trial, Trial.id == Site.trial_id)
+        .outerjoin(WordsDecision, decided)
+        .where(Trial.id.in_(list(trial_ids)), Response.state == "submitted", WordsDecision.item.is_(None))
+        .order_by(Response.submitted_on, FreeText.response_id, FreeText.item)
+    )  # fmt: skip
+    return [Held(*row) for row in session.execute(query)]
+
+
+def read_words(session: Session, held: Held, *, vault: Vault, actor: str, now: datetime) -> str:
+    """The words themselves, for a named reader; the reading is recorded in the same transaction."""
+    sealed = session.scalar(
+        select(FreeText.sealed).where(FreeText.response_id == held.response_id, FreeText.item == held.item)
+    )
+    if sealed is None:
+        raise LookupError("these words were taken away")
+    audit.record(session, actor, "words read", f"free_text {held.response_id} {held.item}", now=now)
+    return vault.unseal(sealed, _place(held.response_id, held.item))
+
+
+def decide_on_words(
+    session: Session, held: Held, decision: str, released: str | None, *, vault: Vault, actor: str, now: datetime,
+    today: date,
+) -> None:  # fmt: skip
+    """Record what a reader decided: words are released as they were redacted, withheld, or acted on and withheld."""
+    place = f"words_decision|{held.response_id}|{held.item}"
+    session.add(
+        WordsDecision(
+            response_id=held.response_id, item=held.item, decision=decision, decided_on=today, decided_by=actor,
+            sealed=None if released is None else vault.seal(released, place),
+        )
+    )  # fmt: skip
+    where = f"free_text {held.response_id} {held.item}"
+    audit.record(session, actor, "words decided on", where, now=now, decision=decision)
 
 
 def values_of(given: Mapping[str, Given]) -> dict[str, Any]:

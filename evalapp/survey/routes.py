@@ -18,10 +18,11 @@ from flask import (
     url_for,
 )
 from flask_babel import gettext
+from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
-from evalapp import access, db, languages, responses, tablets
+from evalapp import access, db, languages, readers, responses, tablets
 from evalapp.access import Permission, database, requires, vault
 from evalapp.codes import MistypedCode, read_code
 from evalapp.survey import door, helplines, journey
@@ -336,7 +337,18 @@ def stopped() -> str:
 @pages.get("/help")
 @requires(Permission.OPEN_THE_DOOR)
 def help_lines() -> str:
-    return render_template("survey/help.html", lines=helplines)
+    return render_template("survey/help.html", lines=helplines, rings_back=_rings_back())
+
+
+def _rings_back() -> bool:
+    """Whether somebody rings people back here; no where the database cannot tell, for the numbers are shown whatever happens."""
+    if "visit" not in session:
+        return False
+    try:
+        person_id = access.visitor().person_id
+        return person_id is not None and readers.rings_back(database(), person_id)
+    except SQLAlchemyError:
+        return False
 
 
 @pages.post("/language")

@@ -16,6 +16,7 @@ LINKS = (
     ("Outcomes", "dashboard.outcomes"),
     ("Releases", "dashboard.releases"),
     ("Funder page", "dashboard.funder"),
+    ("Words to read", "trial.words"),
     ("Pages set aside", "trial.asides"),
     ("Accounts", "trial.accounts_page"),
 )

@@ -30,6 +30,7 @@ NEXT = {
     "dashboard.outcomes": "Compare the two ways of reviewing, once the results are open.",
     "dashboard.releases": "Publish a numbered release, and look back at earlier ones.",
     "dashboard.funder": "Read the latest published release on one page.",
+    "trial.words": "If you are a named reader: read what people wrote, and ring back who asked for it.",
     "trial.asides": "Say what becomes of pages whose person began again without their PIN.",
     "trial.accounts_page": "Invite colleagues, change what they may do, close accounts.",
 }
@@ -144,6 +145,7 @@ def sites() -> Page:
         schemes=forms.SCHEMES,
         may_allocate=opens("trial.allocate"),
         may_start=opens("trial.new_trial"),
+        may_name=opens("trial.name_readers"),
     )
 
 

@@ -1,4 +1,5 @@
-"""Tablets handed round at a review, visits that know their tablet and their PIN, pages set aside when a PIN was forgotten."""
+"""Tablets handed round at a review, visits that know their tablet and their PIN, pages set aside when a PIN was forgotten,
+readers of what people write, what they decided, and who asked to be rung."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -36,6 +37,45 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index(op.f("ix_set_aside_response_id"), "set_aside", ["response_id"])
+    op.create_table(
+        "words_decision",
+        sa.Column("response_id", sa.String(16), nullable=False),
+        sa.Column("item", sa.String(40), nullable=False),
+        sa.Column("decision", sa.String(10), nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=True),
+        sa.Column("decided_on", sa.Date(), nullable=False),
+        sa.Column("decided_by", sa.String(40), nullable=False),
+        sa.CheckConstraint(
+            "decision IN ('release', 'withhold', 'acted_on')", name=op.f("ck_words_decision_decision_known")
+        ),
+        sa.CheckConstraint(
+            "(decision = 'release') = (sealed IS NOT NULL)", name=op.f("ck_words_decision_words_when_released")
+        ),
+        sa.ForeignKeyConstraint(
+            ["response_id"], ["response.id"], name=op.f("fk_words_decision_response_id_response"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("response_id", "item", name=op.f("pk_words_decision")),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "words_reader",
+        sa.Column("trial_id", sa.String(16), nullable=False),
+        sa.Column("user_id", sa.String(16), nullable=False),
+        sa.ForeignKeyConstraint(["trial_id"], ["trial.id"], name=op.f("fk_words_reader_trial_id_trial")),
+        sa.ForeignKeyConstraint(["user_id"], ["staff_user.id"], name=op.f("fk_words_reader_user_id_staff_user")),
+        sa.PrimaryKeyConstraint("trial_id", "user_id", name=op.f("pk_words_reader")),
+    )
+    op.create_table(
+        "call_back",
+        sa.Column("id", sa.String(16), nullable=False),
+        sa.Column("trial_id", sa.String(16), nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=False),
+        sa.Column("asked_on", sa.Date(), nullable=False),
+        sa.ForeignKeyConstraint(["trial_id"], ["trial.id"], name=op.f("fk_call_back_trial_id_trial")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_call_back")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(op.f("ix_call_back_trial_id"), "call_back", ["trial_id"])
     op.drop_table("participant_session")  # visits under way end; what they saved is kept
     _visits(
         sa.Column("proven", sa.Boolean(), nullable=False),
@@ -52,6 +92,9 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_table("participant_session")
     _visits()
+    op.drop_table("call_back")
+    op.drop_table("words_reader")
+    op.drop_table("words_decision")
     op.drop_table("set_aside")
     op.drop_table("tablet_session")
 

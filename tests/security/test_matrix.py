@@ -36,6 +36,8 @@ GET  /q/<int:number>                                   door 303  door door door 
 POST /q/<int:number>                                   401  409  401  401  401  401  401  401
 GET  /check                                            door 303  door door door door door door
 POST /check                                            401  409  401  401  401  401  401  401
+GET  /call-back                                        door 303  door door door door door door
+POST /call-back                                        401  303  401  401  401  401  401  401
 GET  /pin                                              door 303  door door door door door door
 POST /pin                                              401  409  401  401  401  401  401  401
 POST /pin/new                                          401  409  401  401  401  401  401  401
@@ -73,6 +75,11 @@ GET  /staff/people/<review_id>/facts                   in   in   200  403  200  
 POST /staff/people/<review_id>/facts                   in   in   303  403  303  403  in   in
 GET  /staff/people/<review_id>/<person_id>/invitation  in   in   404  403  404  403  in   in
 POST /staff/people/<review_id>/<person_id>/invitation  in   in   404  403  404  403  in   in
+GET  /staff/trials/<trial_id>/readers                  in   in   200  403  403  403  in   in
+POST /staff/trials/<trial_id>/readers                  in   in   303  403  403  403  in   in
+GET  /staff/words                                      in   in   403  403  200  403  in   in
+POST /staff/words/<response_id>/<item>                 in   in   403  403  404  403  in   in
+POST /staff/call-backs/<call_id>                       in   in   403  403  404  403  in   in
 GET  /staff/set-aside                                  in   in   403  200  403  403  in   in
 POST /staff/set-aside/<aside_id>                       in   in   403  404  403  403  in   in
 GET  /staff/people/<review_id>/tablet                  in   in   200  403  200  403  in   in

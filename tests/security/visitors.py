@@ -109,6 +109,8 @@ class World:
             "person_id": self.place.person_id,
             "user_id": self.colleague.id,
             "aside_id": "0" * 16,
+            "response_id": "0" * 16,
+            "call_id": "0" * 16,
             "code": "blame",
             "name": "responses",
             "number": "1",

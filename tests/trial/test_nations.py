@@ -12,7 +12,7 @@ from tests.security import visitors
 PAGES_OF = {
     "admin": ["Start", "Sites", "Reviews and people", "Board", "Accounts"],
     "evaluator": ["Start", "Sites", "Board", "Outcomes", "Releases", "Funder page", "Pages set aside"],
-    "coordinator": ["Start", "Sites", "Reviews and people", "Board"],
+    "coordinator": ["Start", "Sites", "Reviews and people", "Board", "Words to read"],
     "funder": ["Start", "Funder page"],
 }
 
