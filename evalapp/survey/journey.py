@@ -162,7 +162,7 @@ def visit_of(session: Session, key: str) -> Visit:
         seen=frozenset(found.seen),
         proven=found.proven,
         mode=found.mode,
-        review_id=tablet and tablet.review_id,
+        review_id=None if tablet is None else tablet.review_id,
     )
 
 
