@@ -40,6 +40,7 @@ class Permission(StrEnum):
     MANAGE_PEOPLE = "add reviews and the people in them"
     MANAGE_CARDS = "give a person a new card"
     READ_WORDS = "as a reader named for the trial, read what people wrote and ring back who asked for it"
+    SEE_RELEASED_WORDS = "read what people wrote as a named reader released it"
     RECONCILE_PAGES = "say what becomes of pages whose person began again without a PIN"
     OPEN_TABLET = "make a device a review's tablet, and close it"
     RECORD_ALLOCATION = "see and record which arm a site was given"
@@ -61,6 +62,7 @@ MAY: dict[Permission, frozenset[Role]] = {
     Permission.MANAGE_CARDS: frozenset({Role.ADMIN, Role.COORDINATOR}),
     Permission.OPEN_TABLET: frozenset({Role.ADMIN, Role.COORDINATOR}),
     Permission.READ_WORDS: frozenset({Role.COORDINATOR}),
+    Permission.SEE_RELEASED_WORDS: frozenset({Role.EVALUATOR}),
     Permission.RECONCILE_PAGES: frozenset({Role.EVALUATOR}),
     Permission.RECORD_ALLOCATION: frozenset({Role.EVALUATOR}),
     Permission.SEE_BOARD: frozenset({Role.ADMIN, Role.EVALUATOR, Role.COORDINATOR}),

@@ -105,6 +105,17 @@ class Held(NamedTuple):
     sent_on: date
 
 
+class Released(NamedTuple):
+    """Words as a reader released them: of no site, review or person."""
+
+    trial: str
+    wave: str
+    instrument: str
+    version: int
+    item: str
+    words: str
+
+
 class Asked(NamedTuple):
     """One questionnaire at one wave of a trial: how many were expected to answer it and how many did."""
 
@@ -354,7 +365,7 @@ def decide_on_words(
     today: date,
 ) -> None:  # fmt: skip
     """Record what a reader decided: words are released as they were redacted, withheld, or acted on and withheld."""
-    place = f"words_decision|{held.response_id}|{held.item}"
+    place = _released(held.response_id, held.item)
     session.add(
         WordsDecision(
             response_id=held.response_id, item=held.item, decision=decision, decided_on=today, decided_by=actor,
@@ -363,6 +374,26 @@ def decide_on_words(
     )  # fmt: skip
     where = f"free_text {held.response_id} {held.item}"
     audit.record(session, actor, "words decided on", where, now=now, decision=decision)
+
+
+def released_words(session: Session, *, vault: Vault) -> list[Released]:
+    """Words as their readers released them, by trial, questionnaire and question, in no order that tells when or by whom."""
+    query = (
+        select(
+            WordsDecision.response_id, WordsDecision.item, WordsDecision.sealed, Trial.title, Wave.code,
+            Response.instrument, Response.version,
+        )
+        .join(Response, Response.id == WordsDecision.response_id)
+        .join(Assignment, Assignment.id == Response.assignment_id)
+        .join(Wave, Wave.id == Assignment.wave_id)
+        .join(Trial, Trial.id == Wave.trial_id)
+        .where(WordsDecision.decision == "release")
+        .order_by(Trial.title, Wave.position, Response.instrument, WordsDecision.item, WordsDecision.response_id)
+    )  # fmt: skip
+    return [
+        Released(trial, wave, instrument, version, item, vault.unseal(sealed or b"", _released(response_id, item)))
+        for response_id, item, sealed, trial, wave, instrument, version in session.execute(query)
+    ]
 
 
 def values_of(given: Mapping[str, Given]) -> dict[str, Any]:
@@ -840,6 +871,10 @@ def _decline(session: Session, response: Response) -> None:
 
 def _place(response_id: str, item: str) -> str:
     return f"free_text|{response_id}|{item}"
+
+
+def _released(response_id: str, item: str) -> str:
+    return f"words_decision|{response_id}|{item}"
 
 
 def _aside(key: str) -> str:

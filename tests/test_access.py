@@ -23,6 +23,7 @@ NEVER = [
     (Role.COORDINATOR, Permission.MANAGE_STAFF, "accounts are the admin's"),
     (Role.EVALUATOR, Permission.MANAGE_CARDS, "whoever reads the results never holds a person's code"),
     (Role.ADMIN, Permission.READ_WORDS, "an admin names the readers and reads nothing"),
+    (Role.FUNDER, Permission.SEE_RELEASED_WORDS, "a funder sees released figures alone"),
     (Role.EVALUATOR, Permission.READ_WORDS, "an evaluator reads words after they are released"),
     (Role.EVALUATOR, Permission.OPEN_TABLET, "whoever reads the results is not in the room"),
     (Role.EVALUATOR, Permission.MANAGE_STAFF, "accounts are the admin's"),

@@ -31,6 +31,7 @@ NEXT = {
     "dashboard.releases": "Publish a numbered release, and look back at earlier ones.",
     "dashboard.funder": "Read the latest published release on one page.",
     "trial.words": "If you are a named reader: read what people wrote, and ring back who asked for it.",
+    "trial.released_words": "Read what people wrote, as a named reader released it.",
     "trial.asides": "Say what becomes of pages whose person began again without their PIN.",
     "trial.accounts_page": "Invite colleagues, change what they may do, close accounts.",
 }

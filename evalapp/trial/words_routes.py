@@ -5,7 +5,7 @@ from flask import abort, render_template, request, url_for
 from evalapp import access, accounts, readers, responses
 from evalapp.access import Permission, requires
 from evalapp.models import DECISIONS_ON_WORDS, Trial
-from evalapp.responses import Held
+from evalapp.responses import Held, Released
 from evalapp.shelf import questionnaire
 from evalapp.trial import forms
 from evalapp.trial.routes import WRONG, Page, by_whom, done, found, pages
@@ -50,6 +50,18 @@ def words() -> Page:
         calls=[(one, (access.today() - one.asked_on).days) for one in readers.waiting(database, mine)],
         due=DUE_DAYS,
         roles=forms.ROLE_LABELS,
+        waves=forms.WAVE_LABELS,
+    )
+
+
+@pages.get("/staff/words/released")
+@requires(Permission.SEE_RELEASED_WORDS)
+def released_words() -> Page:
+    """What readers released, under its question: of which trial and wave, and no closer than that."""
+    found = responses.released_words(access.database(), vault=access.vault())
+    return render_template(
+        "trial/released_words.html",
+        released=[(one, question_of(one)) for one in found],
         waves=forms.WAVE_LABELS,
     )
 
@@ -105,5 +117,5 @@ def read_by_me() -> list[str]:
     return readers.trials_read_by(access.database(), access.staff().id)
 
 
-def question_of(held: Held) -> str:
-    return questionnaire(held.instrument, held.version).item(held.item).text
+def question_of(words: Held | Released) -> str:
+    return questionnaire(words.instrument, words.version).item(words.item).text

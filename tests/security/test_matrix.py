@@ -78,6 +78,7 @@ POST /staff/people/<review_id>/<person_id>/invitation  in   in   404  403  404  
 GET  /staff/trials/<trial_id>/readers                  in   in   200  403  403  403  in   in
 POST /staff/trials/<trial_id>/readers                  in   in   303  403  403  403  in   in
 GET  /staff/words                                      in   in   403  403  200  403  in   in
+GET  /staff/words/released                             in   in   403  200  403  403  in   in
 POST /staff/words/<response_id>/<item>                 in   in   403  403  404  403  in   in
 POST /staff/call-backs/<call_id>                       in   in   403  403  404  403  in   in
 GET  /staff/set-aside                                  in   in   403  200  403  403  in   in

@@ -101,6 +101,9 @@ def test_a_decision_is_kept_sealed_and_recorded(
     assert "Nothing is held" in who.get("/staff/words").get_data(as_text=True)
     assert who.post(path).status_code == 404
     assert "words decided on" in actions(world)
+    evaluator = desk(world, visitors.member(world.session, "evaluator")).get("/staff/words/released")
+    assert PLANTED not in evaluator.get_data(as_text=True)
+    assert ("A planted danger" in evaluator.get_data(as_text=True)) is (kept == "release")
 
 
 @pytest.mark.parametrize("sent_form", [{}, {"decision": "publish"}, {"decision": "release", "released": "  "}])

@@ -11,7 +11,16 @@ from tests.security import visitors
 
 PAGES_OF = {
     "admin": ["Start", "Sites", "Reviews and people", "Board", "Accounts"],
-    "evaluator": ["Start", "Sites", "Board", "Outcomes", "Releases", "Funder page", "Pages set aside"],
+    "evaluator": [
+        "Start",
+        "Sites",
+        "Board",
+        "Outcomes",
+        "Releases",
+        "Funder page",
+        "Released words",
+        "Pages set aside",
+    ],
     "coordinator": ["Start", "Sites", "Reviews and people", "Board", "Words to read"],
     "funder": ["Start", "Funder page"],
 }
