@@ -114,6 +114,7 @@ def test_every_acknowledged_page_survives_every_power_cut(trial: Trial) -> None:
     receipts: dict[str, str] = {}
     waiting = [(*begin(trial, code), person) for code, person in trial.cards]
     lock, finished = threading.Lock(), threading.Event()
+    served: list[str] = []  # a page acknowledged, whoever it was for
 
     def participant(number: int) -> int:
         rng, pages = random.Random(number), 0  # noqa: S311  (which answer, not a secret)
@@ -126,6 +127,7 @@ def test_every_acknowledged_page_survives_every_power_cut(trial: Trial) -> None:
                 given, address = answer_page(walker, address, rng)
                 acknowledged.setdefault(person, {}).update(given)
                 pages += 1
+                served.append(person)
                 time.sleep(rng.random() * 0.1)
             if not address.startswith("/check"):
                 continue
@@ -139,7 +141,11 @@ def test_every_acknowledged_page_survives_every_power_cut(trial: Trial) -> None:
     with ThreadPoolExecutor(CLIENTS) as clients:
         working = [clients.submit(participant, number) for number in range(CLIENTS)]
         for _ in range(ROUNDS):
-            time.sleep(0.2 + rng.random() * 0.6)
+            # In the middle of the work, on a quick machine and on a busy one: some pages, then no matter when.
+            wanted, longest = len(served) + 3, time.monotonic() + 20
+            while len(served) < wanted and time.monotonic() < longest and waiting:
+                time.sleep(0.05)
+            time.sleep(rng.random() * 0.4)
             trial.server.kill()
             trial.server.start()
         time.sleep(1)
