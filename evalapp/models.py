@@ -33,6 +33,7 @@ MODES = ("own_link", "tablet", "paper", "interviewer", "file")
 ANCHORS = ("joined", "start", "end")
 FORMS = ("standard", "easy_read")
 TRIGGERS = ("not_recorded", "success", "good_practice", "near_miss", "harm", "death")
+DECISIONS_ON_WORDS = ("release", "withhold", "acted_on")
 NOT_INVITED = ("not_safe", "not_lawful", "not_kind_now", "cannot_reach", "said_no", "other")
 
 MESSAGE_STATES = ("waiting", "handed", "sent", "unsure", "failed", "dropped")
@@ -298,6 +299,42 @@ class FreeText(Base):
     __table_args__ = ({"sqlite_with_rowid": False},)
 
 
+class WordsDecision(Base):
+    """What a named reader decided on words somebody wrote; until then they are held and nobody else can read them."""
+
+    __tablename__ = "words_decision"
+    response_id: Mapped[str] = mapped_column(ForeignKey("response.id", ondelete="CASCADE"), primary_key=True)
+    item: Mapped[str] = mapped_column(String(40), primary_key=True)
+    decision: Mapped[str] = mapped_column(String(10))
+    sealed: Mapped[bytes | None] = mapped_column(LargeBinary)  # the words as released, names and places taken out
+    decided_on: Mapped[date] = mapped_column(Date)
+    decided_by: Mapped[str] = mapped_column(String(40))
+    __table_args__ = (
+        one_of("decision", DECISIONS_ON_WORDS),
+        CheckConstraint("(decision = 'release') = (sealed IS NOT NULL)", name="words_when_released"),
+        {"sqlite_with_rowid": False},
+    )
+
+
+class WordsReader(Base):
+    """A colleague named by an admin to read what people write in a trial, and to ring back who asks for it."""
+
+    __tablename__ = "words_reader"
+    trial_id: Mapped[str] = mapped_column(ForeignKey("trial.id"), primary_key=True)
+    user_id: Mapped[str] = mapped_column(ForeignKey("staff_user.id"), primary_key=True)
+
+
+class CallBack(Base):
+    """Somebody who asked to be rung: how to reach them, sealed. It names no person, card or answer of the trial."""
+
+    __tablename__ = "call_back"
+    id: Mapped[str] = mapped_column(String(16), primary_key=True, default=random_id)
+    trial_id: Mapped[str] = mapped_column(ForeignKey("trial.id"), index=True)
+    sealed: Mapped[bytes] = mapped_column(LargeBinary)
+    asked_on: Mapped[date] = mapped_column(Date)
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+
 class Score(Base):
     """A scale's score of a submitted response: derived at submit, rebuilt by command, null when too little was answered."""
 
@@ -306,6 +343,28 @@ class Score(Base):
     scale: Mapped[str] = mapped_column(String(40), primary_key=True)
     value: Mapped[float | None] = mapped_column(Float)
     __table_args__ = (Index("ix_score_scale", "scale"), {"sqlite_with_rowid": False})
+
+
+class SetAside(Base):
+    """Pages saved before somebody began again without their PIN: sealed, until staff say what becomes of them."""
+
+    __tablename__ = "set_aside"
+    id: Mapped[str] = mapped_column(String(16), primary_key=True, default=random_id)
+    response_id: Mapped[str] = mapped_column(ForeignKey("response.id", ondelete="CASCADE"), index=True)
+    sealed: Mapped[bytes] = mapped_column(LargeBinary)
+    answered: Mapped[int] = mapped_column(Integer)  # questions with an answer in it: all that staff see of it
+    set_aside_on: Mapped[date] = mapped_column(Date)
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+
+class TabletSession(Base):
+    """A device handed from person to person at one review, opened by staff, found by the hash of its key."""
+
+    __tablename__ = "tablet_session"
+    key_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    review_id: Mapped[str] = mapped_column(ForeignKey("review.id"), index=True)
+    opened_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    __table_args__ = ({"sqlite_with_rowid": False},)
 
 
 class ParticipantSession(Base):
@@ -318,6 +377,8 @@ class ParticipantSession(Base):
     language: Mapped[str] = mapped_column(String(8), default="en")
     mode: Mapped[str] = mapped_column(String(12), default="own_link")
     seen: Mapped[list[str]] = mapped_column(JSON, default=list)  # item codes answered in this visit
+    proven: Mapped[bool] = mapped_column(Boolean, default=False)  # the person's PIN was given or chosen in it
+    tablet_hash: Mapped[str | None] = mapped_column(ForeignKey("tablet_session.key_hash", ondelete="CASCADE"))
     last_seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
     __table_args__ = (one_of("mode", MODES), {"sqlite_with_rowid": False})
 

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from sqlalchemy import (
@@ -23,6 +23,7 @@ from sqlalchemy import (
 from sqlalchemy import cast as as_type
 from sqlalchemy.orm import Session, aliased
 
+from evalapp import audit
 from evalapp.models import (
     Allocation,
     Answer,
@@ -34,11 +35,15 @@ from evalapp.models import (
     Response,
     Review,
     Score,
+    SetAside,
     Site,
+    Trial,
     Wave,
+    WordsDecision,
+    random_id,
 )
 from evalapp.shelf import questionnaire
-from evalapp.vault import Vault
+from evalapp.vault import Vault, canonical
 from instruments import Instrument, score, visible
 
 if TYPE_CHECKING:
@@ -70,6 +75,45 @@ class Given:
 
     value: Any = None
     reason: str | None = None
+
+
+class Aside(NamedTuple):
+    """Pages somebody saved and then began again without: how many answers are in them, how many were given since."""
+
+    id: str
+    on: date
+    trial: str
+    wave: str
+    instrument: str
+    version: int
+    before: int
+    since: int
+    state: str
+
+
+class Held(NamedTuple):
+    """Words that wait for a named reader: where they were written and since when; not what they say."""
+
+    response_id: str
+    item: str
+    trial: str
+    site: str
+    wave: str
+    role: str
+    instrument: str
+    version: int
+    sent_on: date
+
+
+class Released(NamedTuple):
+    """Words as a reader released them: of no site, review or person."""
+
+    trial: str
+    wave: str
+    instrument: str
+    version: int
+    item: str
+    words: str
 
 
 class Asked(NamedTuple):
@@ -227,6 +271,129 @@ def answers(
         if wanted is None or row.item in wanted:
             found[row.item] = Given(vault.unseal(row.sealed, _place(response_id, row.item)))
     return found if wanted is None else {code: one for code, one in found.items() if code in wanted}
+
+
+def set_aside(session: Session, response_id: str, *, vault: Vault, today: date) -> None:
+    """Take everything saved out of a response under way and keep it sealed, so that the person can start blank."""
+    response = _locked(session, _RESPONSE, response=response_id)
+    if response is None or response.state != "open":
+        raise AlreadyAnswered
+    stored = answers(session, response_id, vault=vault)
+    if all(one == BLANK for one in stored.values()):
+        return
+    key = random_id()
+    pages = canonical({code: [one.value, one.reason] for code, one in stored.items()})
+    session.add(
+        SetAside(
+            id=key, response_id=response_id, sealed=vault.seal(pages, _aside(key)), set_aside_on=today,
+            answered=sum(one != BLANK for one in stored.values()),
+        )
+    )  # fmt: skip
+    _forget(session, response_id, stored)
+    session.flush()
+
+
+def asides(session: Session) -> list[Aside]:
+    """Pages set aside and what became of their questionnaire since; nothing of what they say."""
+    given = case((and_(Answer.value.is_(None), Answer.reason.is_(None)), 0), else_=1)
+    counted = select(Answer.response_id, func.sum(given).label("given")).group_by(Answer.response_id).subquery()
+    words = select(FreeText.response_id, func.count().label("given")).group_by(FreeText.response_id).subquery()
+    now = func.coalesce(counted.c.given, 0) + func.coalesce(words.c.given, 0)
+    query = (
+        select(SetAside.id, SetAside.set_aside_on, Trial.title, Wave.code, Response.instrument, Response.version,
+               SetAside.answered, now, Response.state)
+        .join(Response, Response.id == SetAside.response_id)
+        .join(Assignment, Assignment.id == Response.assignment_id)
+        .join(Wave, Wave.id == Assignment.wave_id)
+        .join(Trial, Trial.id == Wave.trial_id)
+        .outerjoin(counted, counted.c.response_id == Response.id)
+        .outerjoin(words, words.c.response_id == Response.id)
+        .order_by(SetAside.set_aside_on, SetAside.id)
+    )  # fmt: skip
+    return [Aside(*row) for row in session.execute(query)]
+
+
+def reconcile(session: Session, aside_id: str, *, fill: bool, vault: Vault) -> int | None:
+    """Say what becomes of pages set aside: they are dropped, or fill what is blank in what was sent later.
+
+    An answer given later is never replaced. Returns how many answers were filled in; None when the pages are not
+    there any more, or the questionnaire is still under way (its person must not be shown what was set aside).
+    """
+    aside = session.scalar(select(SetAside).where(SetAside.id == aside_id).with_for_update())
+    response = None if aside is None else _locked(session, _RESPONSE, response=aside.response_id)
+    if aside is None or response is None or response.state != "submitted":
+        return None
+    filled = _fill(session, response, vault.unseal(aside.sealed, _aside(aside.id)), vault) if fill else 0
+    session.delete(aside)
+    session.flush()
+    return filled
+
+
+def held_words(session: Session, trial_ids: Collection[str]) -> list[Held]:
+    """Words in questionnaires that were sent, on which no reader has decided yet, the longest waiting first; not the
+    words themselves."""
+    decided = and_(WordsDecision.response_id == FreeText.response_id, WordsDecision.item == FreeText.item)
+    query = (
+        select(FreeText.response_id, FreeText.item, Trial.title, Site.name, Wave.code, Membership.role,
+               Response.instrument, Response.version, Response.submitted_on)
+        .join(Response, Response.id == FreeText.response_id)
+        .join(Assignment, Assignment.id == Response.assignment_id)
+        .join(Wave, Wave.id == Assignment.wave_id)
+        .join(Membership, Membership.id == Assignment.membership_id)
+        .join(Site, Site.id == Membership.site_id)
+        .join(Trial, Trial.id == Site.trial_id)
+        .outerjoin(WordsDecision, decided)
+        .where(Trial.id.in_(list(trial_ids)), Response.state == "submitted", WordsDecision.item.is_(None))
+        .order_by(Response.submitted_on, FreeText.response_id, FreeText.item)
+    )  # fmt: skip
+    return [Held(*row) for row in session.execute(query)]  # type: ignore[arg-type]  # what was sent has its day
+
+
+def read_words(session: Session, held: Held, *, vault: Vault, actor: str, now: datetime) -> str:
+    """The words themselves, for a named reader; the reading is recorded in the same transaction."""
+    sealed = session.scalar(
+        select(FreeText.sealed).where(FreeText.response_id == held.response_id, FreeText.item == held.item)
+    )
+    if sealed is None:
+        raise LookupError("these words were taken away")
+    audit.record(session, actor, "words read", f"free_text {held.response_id} {held.item}", now=now)
+    return vault.unseal(sealed, _place(held.response_id, held.item))
+
+
+def decide_on_words(
+    session: Session, held: Held, decision: str, released: str | None, *, vault: Vault, actor: str, now: datetime,
+    today: date,
+) -> None:  # fmt: skip
+    """Record what a reader decided: words are released as they were redacted, withheld, or acted on and withheld."""
+    place = _released(held.response_id, held.item)
+    session.add(
+        WordsDecision(
+            response_id=held.response_id, item=held.item, decision=decision, decided_on=today, decided_by=actor,
+            sealed=None if released is None else vault.seal(released, place),
+        )
+    )  # fmt: skip
+    where = f"free_text {held.response_id} {held.item}"
+    audit.record(session, actor, "words decided on", where, now=now, decision=decision)
+
+
+def released_words(session: Session, *, vault: Vault) -> list[Released]:
+    """Words as their readers released them, by trial, questionnaire and question, in no order that tells when or by whom."""
+    query = (
+        select(
+            WordsDecision.response_id, WordsDecision.item, WordsDecision.sealed, Trial.title, Wave.code,
+            Response.instrument, Response.version,
+        )
+        .join(Response, Response.id == WordsDecision.response_id)
+        .join(Assignment, Assignment.id == Response.assignment_id)
+        .join(Wave, Wave.id == Assignment.wave_id)
+        .join(Trial, Trial.id == Wave.trial_id)
+        .where(WordsDecision.decision == "release")
+        .order_by(Trial.title, Wave.position, Response.instrument, WordsDecision.item, WordsDecision.response_id)
+    )  # fmt: skip
+    return [
+        Released(trial, wave, instrument, version, item, vault.unseal(sealed or b"", _released(response_id, item)))
+        for response_id, item, sealed, trial, wave, instrument, version in session.execute(query)
+    ]
 
 
 def values_of(given: Mapping[str, Given]) -> dict[str, Any]:
@@ -392,6 +559,29 @@ def board_tally(session: Session, trial_id: str) -> "pd.DataFrame":
         review_label=found["review"].map(labels).astype(object),
         wave=found["wave"].map(waves).astype(object),
     )
+
+
+def finished_at(session: Session, review_id: str, today: date) -> tuple[int, int]:
+    """How many people of a review are asked something today, and how many of them have sent it or said no to it.
+
+    Whoever said no is finished as well, so that a count of all says of nobody that they answered.
+    """
+    per_person = (
+        select(
+            Membership.person_id,
+            func.count().label("asked"),
+            func.sum(case((Response.state.in_(("submitted", "declined")), 1), else_=0)).label("finished"),
+        )
+        .select_from(Assignment)
+        .join(Membership, Membership.id == Assignment.membership_id)
+        .outerjoin(Response, Response.assignment_id == Assignment.id)
+        .where(Membership.review_id == review_id, Assignment.opens_on <= today, Assignment.closes_on >= today)
+        .group_by(Membership.person_id)
+        .subquery()
+    )
+    finished = func.sum(case((per_person.c.asked == per_person.c.finished, 1), else_=0))
+    expected, done = session.execute(select(func.count(), finished).select_from(per_person)).one()
+    return int(expected), int(done or 0)
 
 
 def people_expected(session: Session, trial_id: str, by: str, filters: Mapping[str, str]) -> dict[str | None, int]:
@@ -681,6 +871,28 @@ def _decline(session: Session, response: Response) -> None:
 
 def _place(response_id: str, item: str) -> str:
     return f"free_text|{response_id}|{item}"
+
+
+def _released(response_id: str, item: str) -> str:
+    return f"words_decision|{response_id}|{item}"
+
+
+def _aside(key: str) -> str:
+    return f"set_aside|{key}|sealed"
+
+
+def _fill(session: Session, response: Response, pages: str, vault: Vault) -> int:
+    """Put answers set aside where a submitted response has none, and score it again; returns how many."""
+    instrument = instrument_of(response)
+    kinds = {item.code: item.kind for item in instrument.items}
+    stored = answers(session, response.id, vault=vault)
+    earlier = {code: Given(*one) for code, one in json.loads(pages).items() if stored.get(code, BLANK) == BLANK}
+    _replace(session, response.id, earlier, kinds, vault)
+    kept = _drop_unasked(session, instrument, response.id, {**stored, **earlier})
+    session.execute(delete(_score).where(_score.c.response_id == response.id))
+    _store_scores(session, response.id, instrument, kept)
+    touch_language(session, response.id, response.language)  # news for pages that show answers without a score
+    return sum(one != BLANK and code in kept for code, one in earlier.items())
 
 
 def _fingerprint(vault: Vault, response_id: str, stored: Mapping[str, Given], items: Iterable[str]) -> str:

@@ -1,6 +1,6 @@
-"""The staff's pages: signing in, accounts, sites, reviews, people and their cards."""
+"""The staff's pages: signing in, accounts, sites, reviews, people, their cards and messages, tablets, words to be read."""
 
-from evalapp.trial import account_routes, contact_routes
+from evalapp.trial import account_routes, aside_routes, contact_routes, tablet_routes, words_routes
 from evalapp.trial.routes import pages
 
-__all__ = ["account_routes", "contact_routes", "pages"]
+__all__ = ["account_routes", "aside_routes", "contact_routes", "pages", "tablet_routes", "words_routes"]

@@ -17,6 +17,9 @@ LINKS = (
     ("Outcomes", "dashboard.outcomes"),
     ("Releases", "dashboard.releases"),
     ("Funder page", "dashboard.funder"),
+    ("Words to read", "trial.words"),
+    ("Released words", "trial.released_words"),
+    ("Pages set aside", "trial.asides"),
     ("Accounts", "trial.accounts_page"),
 )
 

@@ -7,7 +7,7 @@ from flask import Blueprint, abort, current_app, flash, redirect, render_templat
 from sqlalchemy import select
 from werkzeug.wrappers import Response
 
-from evalapp import access, accounts, roster
+from evalapp import access, accounts, roster, tablets
 from evalapp.access import LONDON, Permission, requires
 from evalapp.accounts import NotAccepted
 from evalapp.db import Base
@@ -30,6 +30,9 @@ NEXT = {
     "dashboard.outcomes": "Compare the two ways of reviewing, once the results are open.",
     "dashboard.releases": "Publish a numbered release, and look back at earlier ones.",
     "dashboard.funder": "Read the latest published release on one page.",
+    "trial.words": "If you are a named reader: read what people wrote, and ring back who asked for it.",
+    "trial.released_words": "Read what people wrote, as a named reader released it.",
+    "trial.asides": "Say what becomes of pages whose person began again without their PIN.",
     "trial.accounts_page": "Invite colleagues, change what they may do, close accounts.",
 }
 
@@ -85,7 +88,7 @@ def end_session() -> None:
     key = session.get("staff")
     if isinstance(key, str):
         accounts.sign_out(access.database(), key, now=access.now())
-    access.forget_visitor()
+    access.forget_visitor(keep_tablet=False)
 
 
 @pages.route("/staff/accept", methods=["GET", "POST"])
@@ -143,6 +146,7 @@ def sites() -> Page:
         schemes=forms.SCHEMES,
         may_allocate=opens("trial.allocate"),
         may_start=opens("trial.new_trial"),
+        may_name=opens("trial.name_readers"),
     )
 
 
@@ -263,6 +267,7 @@ def review(review_id: str) -> Page:
         family=roster.FAMILY,
         decisions=register.decisions(database, shown),
         reasons=forms.NOT_INVITED,
+        tablets=tablets.open_at(database, shown.id, now=access.now()),
     )
 
 

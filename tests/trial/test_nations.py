@@ -11,8 +11,17 @@ from tests.security import visitors
 
 PAGES_OF = {
     "admin": ["Start", "Sites", "Reviews and people", "Board", "Accounts"],
-    "evaluator": ["Start", "Sites", "Board", "Outcomes", "Releases", "Funder page"],
-    "coordinator": ["Start", "Sites", "Reviews and people", "Board"],
+    "evaluator": [
+        "Start",
+        "Sites",
+        "Board",
+        "Outcomes",
+        "Releases",
+        "Funder page",
+        "Released words",
+        "Pages set aside",
+    ],
+    "coordinator": ["Start", "Sites", "Reviews and people", "Board", "Words to read"],
     "funder": ["Start", "Funder page"],
 }
 
