@@ -9,7 +9,7 @@ from flask import abort, flash, redirect, render_template, request, url_for
 
 from analysis.errors import BadData
 from analysis.plan import Outcome, Plan
-from evalapp import access, findings, releases, responses
+from evalapp import access, db, findings, releases, responses
 from evalapp.access import Permission, requires
 from evalapp.dashboard import board as boards
 from evalapp.dashboard import pictures
@@ -142,8 +142,16 @@ def publish(slug: str) -> Page:
     if request.form.get("sure") != "yes":
         flash("Nothing was published. Tick the box first: a release cannot be taken back.", "warning")
         return redirect(url_for("dashboard.releases", slug=slug), 303)
+    who = access.staff().id
+    access.database().commit()  # what this page holds is let go: working a release out takes seconds
     try:
-        made = releases.publish(access.database(), trial, actor=access.staff().id, now=access.now())
+        with db.reading(access.current_engine()) as reader:
+            prepared = releases.prepare(reader, reader.get_one(Trial, trial.id), now=access.now())
+        made = releases.store(access.database(), prepared, actor=who, now=access.now())
+    except releases.Overtaken:
+        flash(
+            "Nothing was published: somebody else published a release at this moment. Look at theirs first.", "warning"
+        )
     except releases.NobodyAnswered:
         flash("Nothing was published: nobody has answered yet, so there is nothing to show.", "warning")
     except releases.NothingNew:
