@@ -329,7 +329,7 @@ def _is_clean(session: Session, trial_id: str, wave: str) -> bool:
         .join(Response, Response.assignment_id == Assignment.id)
         .join(Wave, Wave.id == Assignment.wave_id)
         .join(Allocation, Allocation.site_id == Membership.site_id)
-        .where(responses.at_its_sites(session, trial_id), Allocation.revealed_at.is_not(None), Wave.code == wave)
+        .where(responses.at_its_sites(), Allocation.revealed_at.is_not(None), Wave.code == wave)
         .where(Response.state == "submitted", Response.mode != "file")
         .group_by(Membership.site_id)
     )  # fmt: skip

@@ -110,7 +110,7 @@ def invited(session: Session, trial_id: str, role: str, wave: str) -> pd.DataFra
         .join(Review, Review.id == Membership.review_id)
         .outerjoin(Allocation, Allocation.site_id == Membership.site_id)
         .outerjoin(Arm, Arm.id == Allocation.arm_id)
-        .where(responses.at_its_sites(session, trial_id), Membership.role == role, Review.ends_on.is_not(None))
+        .where(responses.at_its_sites(), Membership.role == role, Review.ends_on.is_not(None))
     )
     found = [tuple(row) for row in responses.site_by_site(session, trial_id, query)]
     return pd.DataFrame(found, columns=["review", "participant", "arm", "invited"])

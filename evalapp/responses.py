@@ -53,7 +53,9 @@ if TYPE_CHECKING:
 TEXT_KINDS = frozenset({"short_text", "long_text"})
 REASONS = ("prefer_not", "not_applicable")
 _DIGITS = "0123456789abcdef"  # of which ids are made
-PLACES = 1_000  # read by one statement on SQLite, or those of one site where it has more
+# Places read by one statement (or those of one site, where it has more): SQLite keeps writers waiting as long as it
+# runs, and PostgreSQL ends one that takes half a minute.
+PLACES = {"sqlite": 1_000, "postgresql": 30_000}
 
 
 class NotOpen(Exception):
@@ -280,7 +282,7 @@ def scores_frame(session: Session, trial_id: str, scale: str, waves: Iterable[st
         .join(Assignment, Assignment.membership_id == Membership.id)
         .join(Response, Response.assignment_id == Assignment.id)
         .join(Score, Score.response_id == Response.id)
-        .where(at_its_sites(session, trial_id), _unindexed(Assignment.wave_id).in_(list(wanted)))
+        .where(at_its_sites(), _unindexed(Assignment.wave_id).in_(list(wanted)))
         .where(_unindexed(Response.state) == "submitted", _unindexed(Score.scale) == scale)
     )
     columns = ["site", "review", "participant", "role", "wave", "value"]
@@ -331,7 +333,7 @@ def answers_frame(session: Session, trial_id: str, instrument: str, items: Itera
         .outerjoin(Review, Review.id == Membership.review_id)
         .outerjoin(Allocation, Allocation.site_id == Site.id)
         .outerjoin(Arm, Arm.id == Allocation.arm_id)
-        .where(at_its_sites(session, trial_id), _unindexed(Assignment.instrument) == instrument)
+        .where(at_its_sites(), _unindexed(Assignment.instrument) == instrument)
         .where(_unindexed(Answer.item).in_(list(items)), _unindexed(Response.state) == "submitted")
     )  # fmt: skip
     columns = ["site", "review", "participant", "role", "wave", "arm", "item", "value", "reason"]
@@ -359,7 +361,7 @@ def people_frame(session: Session, trial_id: str) -> "pd.DataFrame":
         .outerjoin(Response, Response.assignment_id == Assignment.id)
         .outerjoin(Allocation, Allocation.site_id == Site.id)
         .outerjoin(Arm, Arm.id == Allocation.arm_id)
-        .where(at_its_sites(session, trial_id))
+        .where(at_its_sites())
         .order_by(Site.name, Review.label, Wave.position, Membership.role)
     )  # fmt: skip
     columns = [
@@ -387,7 +389,7 @@ def board_tally(session: Session, trial_id: str) -> "pd.DataFrame":
         .select_from(Membership)
         .join(Assignment, Assignment.membership_id == Membership.id)
         .outerjoin(Response, Response.assignment_id == Assignment.id)
-        .where(at_its_sites(session, trial_id))
+        .where(at_its_sites())
         .group_by(*keys)
     )
     columns = ["site", "review", "wave", "role", "expected", "opened", "answered"]
@@ -438,7 +440,7 @@ def asked_of(session: Session, trial_id: str) -> list[Asked]:
         .select_from(Membership)
         .join(Assignment, Assignment.membership_id == Membership.id)
         .outerjoin(Response, Response.assignment_id == Assignment.id)
-        .where(at_its_sites(session, trial_id))
+        .where(at_its_sites())
         .group_by(*keys)
     )
     found = _summed(site_by_site(session, trial_id, query), 2)
@@ -458,7 +460,7 @@ def questionnaires_of(session: Session, trial_id: str) -> list[tuple[str, str, i
         select(*keys)
         .select_from(Membership)
         .join(Assignment, Assignment.membership_id == Membership.id)
-        .where(at_its_sites(session, trial_id))
+        .where(at_its_sites())
         .distinct()
     )
     found = sorted({tuple(row) for row in site_by_site(session, trial_id, query)})
@@ -484,7 +486,7 @@ def scores_tally(session: Session, trial_id: str, scale: str, instruments: Colle
 
     keys = (Membership.site_id, Membership.review_id, Wave.code, Score.value)
     query = (
-        _sent(session, select(*keys, func.count()), trial_id, instruments)
+        _sent(select(*keys, func.count()), instruments)
         .join(Score, Score.response_id == Response.id)
         .where(_unindexed(Score.scale) == scale)
         .group_by(*keys)
@@ -507,7 +509,7 @@ def answers_tally(
     import pandas as pd  # noqa: PLC0415  (as above)
 
     arm = Arm.code if by_arm else null()
-    who = _sent(session, select(Response.id, Wave.code.label("wave"), arm.label("arm")), trial_id, instruments)
+    who = _sent(select(Response.id, Wave.code.label("wave"), arm.label("arm")), instruments)
     if by_arm:
         who = who.outerjoin(Allocation, Allocation.site_id == Membership.site_id)
         who = who.outerjoin(Arm, Arm.id == Allocation.arm_id)
@@ -545,7 +547,7 @@ def patterns_tally(
     given = [aliased(Answer) for _ in codes]
     values = [as_type(one.value, String).label(f"given_{place}") for place, one in enumerate(given)]
     keys = (Wave.code, Membership.role, Response.language, Response.instrument, Response.version)
-    query = _sent(session, select(*keys, *values, func.count()), trial_id, instruments)
+    query = _sent(select(*keys, *values, func.count()), instruments)
     for code, one in zip(codes, given, strict=True):  # a join an item, each by the table's key
         query = query.outerjoin(one, and_(one.response_id == Response.id, one.item == code))
     query = query.group_by(*keys, *values)
@@ -580,10 +582,9 @@ def turnout_tally(session: Session, trial_id: str, today: date) -> "pd.DataFrame
         .correlate(Membership)
         .scalar_subquery()
     )
-    here = at_its_sites(session, trial_id)
     places = (
         select(Membership.id, Membership.site_id, Membership.role, answered.label("answered"))
-        .where(here)
+        .where(at_its_sites())
         .cte("places")
         .prefix_with("MATERIALIZED")
     )
@@ -625,7 +626,7 @@ def blanks_tally(session: Session, trial_id: str) -> "pd.DataFrame":
             Answer.response_id, func.count().label("shown"), func.sum(blank).label("blank"),
             func.count(Answer.reason).label("refused"),
         )
-        .where(Answer.response_id.in_(_sent(session, select(Response.id), trial_id, None)))
+        .where(Answer.response_id.in_(_sent(select(Response.id), None)))
         .where(Answer.item.not_in(written))
         .group_by(Answer.response_id)
         .subquery()
@@ -669,11 +670,9 @@ def _as_it_is_plus(element: _unindexed, compiler: Any, **options: Any) -> str:
     return f"+{_as_it_is(element, compiler, **options)}"
 
 
-def at_its_sites(session: Session, trial_id: str) -> ColumnElement[bool]:
-    """Places at the sites of a trial: what a query for `site_by_site` is narrowed to."""
-    if session.get_bind().dialect.name == "sqlite":
-        return Membership.site_id.in_(bindparam("some_sites", expanding=True))
-    return Membership.site_id.in_(select(Site.id).where(Site.trial_id == trial_id))
+def at_its_sites() -> ColumnElement[bool]:
+    """Places at some sites of a trial: what a query for `site_by_site` is narrowed to."""
+    return Membership.site_id.in_(bindparam("some_sites", expanding=True))
 
 
 def site_by_site(session: Session, trial_id: str, query: Select[*tuple[Any, ...]]) -> Iterator[Row[Any]]:
@@ -681,11 +680,9 @@ def site_by_site(session: Session, trial_id: str, query: Select[*tuple[Any, ...]
 
     As long as a statement runs it keeps an SQLite file from every writer: that of a thousand people's places some
     hundredths of a second, a national trial's seconds. What somebody sends meanwhile may be among the rows or not, as
-    it may be of two statements. PostgreSQL's readers keep nobody waiting: it is asked once.
+    it may be of two statements.
     """
-    if session.get_bind().dialect.name != "sqlite":
-        yield from session.execute(query).all()
-        return
+    most = PLACES[session.get_bind().dialect.name]
     sites = session.execute(
         select(Site.id, func.count(Membership.id))
         .outerjoin(Membership, Membership.site_id == Site.id)
@@ -697,7 +694,7 @@ def site_by_site(session: Session, trial_id: str, query: Select[*tuple[Any, ...]
     for number, (site, count) in enumerate(sites, start=1):
         some.append(site)
         places += count
-        if places >= PLACES or number == len(sites):
+        if places >= most or number == len(sites):
             yield from session.execute(query, {"some_sites": some}).all()
             some, places = [], 0
 
@@ -712,9 +709,7 @@ def _summed(rows: Iterable[Row[Any]], sums: int) -> dict[tuple[Any, ...], list[i
     return dict(sorted(found.items(), key=lambda pair: [(one is not None, str(one)) for one in pair[0]]))
 
 
-def _sent(
-    session: Session, query: Select[*tuple[Any, ...]], trial_id: str, instruments: Collection[str] | None
-) -> Select[*tuple[Any, ...]]:
+def _sent(query: Select[*tuple[Any, ...]], instruments: Collection[str] | None) -> Select[*tuple[Any, ...]]:
     """Submitted responses of a trial with their wave and place, for `site_by_site`.
 
     Of `instruments` alone, each person once: in the first review (by start, then id) in which they sent one of them; places
@@ -725,7 +720,7 @@ def _sent(
         .join(Assignment, Assignment.membership_id == Membership.id)
         .join(Response, Response.assignment_id == Assignment.id)
         .join(Wave, Wave.id == Assignment.wave_id)
-        .where(at_its_sites(session, trial_id), _unindexed(Response.state) == "submitted")
+        .where(at_its_sites(), _unindexed(Response.state) == "submitted")
     )
     if instruments is None:
         return query
