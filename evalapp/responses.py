@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy import cast as as_type
 from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 from sqlalchemy.sql.expression import FunctionElement
 
 from evalapp.models import (
@@ -654,7 +654,7 @@ class _unindexed(FunctionElement[Any]):  # noqa: N801  (called as a function is)
     inherit_cache = True
     name = "unindexed"
 
-    def __init__(self, column: ColumnElement[Any]) -> None:
+    def __init__(self, column: InstrumentedAttribute[Any]) -> None:
         super().__init__(column)
         self.type = column.type
 
@@ -675,7 +675,7 @@ def at_its_sites() -> ColumnElement[bool]:
     return Membership.site_id.in_(bindparam("some_sites", expanding=True))
 
 
-def site_by_site(session: Session, trial_id: str, query: Select[*tuple[Any, ...]]) -> Iterator[Row[Any]]:
+def site_by_site(session: Session, trial_id: str, query: Select[*tuple[Any, ...]]) -> Iterator[Row[*tuple[Any, ...]]]:
     """A query's rows, read at some sites after others (by name), each site whole.
 
     As long as a statement runs it keeps an SQLite file from every writer: that of a thousand people's places some
@@ -699,7 +699,7 @@ def site_by_site(session: Session, trial_id: str, query: Select[*tuple[Any, ...]
             some, places = [], 0
 
 
-def _summed(rows: Iterable[Row[Any]], sums: int) -> dict[tuple[Any, ...], list[int]]:
+def _summed(rows: Iterable[Row[*tuple[Any, ...]]], sums: int) -> dict[tuple[Any, ...], list[int]]:
     """Rows of keys and then `sums` counts, added up by their keys and in their order."""
     found: dict[tuple[Any, ...], list[int]] = {}
     for row in rows:
@@ -761,7 +761,7 @@ def _by_id(session: Session, query: Select[Any, Any]) -> dict[Any, Any]:
     return {row[0]: row[1] for row in session.execute(query)}
 
 
-def _columns_of(rows: Iterable[Row[Any]], columns: list[str]) -> dict[str, list[Any]]:
+def _columns_of(rows: Iterable[Row[*tuple[Any, ...]]], columns: list[str]) -> dict[str, list[Any]]:
     """Rows as columns in which one text is one object however many rows hold it."""
     same: dict[Any, Any] = {}
     found: dict[str, list[Any]] = {column: [] for column in columns}

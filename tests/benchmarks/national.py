@@ -288,7 +288,7 @@ def report(found: list[Found]) -> str:
             f"filled in {one.fill_seconds:.0f} s.", "",
             "| page | started | cold | processor | warm | meanwhile |", "| --- | --- | --- | --- | --- | --- |",
             *(f"| {page} | {one.started[page]:.2f} | {one.cold[page]:.2f} | {one.processor[page]:.2f} | "
-              f"{one.warm[page]:.2f} | {told(one.meanwhile.get(page))} |" for page in PAGES), "",
+              f"{one.warm[page]:.2f} | {told(one.meanwhile.get(page))} |" for page in PAGES if page in one.cold), "",
             f"{len(one.posts)} posts meanwhile: median {percentile(one.posts, 50):.3f}, p99 {percentile(one.posts, 99):.3f}, "
             f"longest {max(one.posts):.3f}; of them {len(one.submits)} submits, longest {max(one.submits):.3f}. "
             f"{one.received} receipts, {one.stored} stored. A release took {one.published:.1f} s. The server's memory at its "
