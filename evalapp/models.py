@@ -446,9 +446,8 @@ class Release(Base):
     published_at: Mapped[datetime] = mapped_column(UtcDateTime)
     published_by: Mapped[str] = mapped_column(String(40))
     content: Mapped[str] = mapped_column(Text)  # canonical JSON, so that its hash can be checked
-    withheld: Mapped[str] = mapped_column(
-        Text, default="{}"
-    )  # exact numbers of people behind it, for the next release's check; never shown
+    # Exact numbers of people behind it, for the next release's check; never shown, and long: read when asked for.
+    withheld: Mapped[str] = mapped_column(Text, default="{}", deferred=True)
     sha256: Mapped[str] = mapped_column(String(64))
     __table_args__ = (
         UniqueConstraint("trial_id", "number"),

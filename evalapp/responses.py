@@ -1,12 +1,15 @@
 """The only module that writes and reads answers."""
 
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from sqlalchemy import (
+    ColumnElement,
+    Row,
     Select,
     String,
     Table,
@@ -18,10 +21,13 @@ from sqlalchemy import (
     insert,
     null,
     select,
+    tuple_,
     update,
 )
 from sqlalchemy import cast as as_type
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
+from sqlalchemy.sql.expression import FunctionElement
 
 from evalapp import audit
 from evalapp.models import (
@@ -51,6 +57,10 @@ if TYPE_CHECKING:
 
 TEXT_KINDS = frozenset({"short_text", "long_text"})
 REASONS = ("prefer_not", "not_applicable")
+_DIGITS = "0123456789abcdef"  # of which ids are made
+# Places read by one statement (or those of one site, where it has more): SQLite keeps writers waiting as long as it
+# runs, and PostgreSQL ends one that takes half a minute.
+PLACES = {"sqlite": 1_000, "postgresql": 30_000}
 
 
 class NotOpen(Exception):
@@ -435,14 +445,15 @@ def scores_frame(session: Session, trial_id: str, scale: str, waves: Iterable[st
             Assignment.wave_id,
             Score.value,
         )
-        .select_from(Score)
-        .join(Response, Response.id == Score.response_id)
-        .join(Assignment, Assignment.id == Response.assignment_id)
-        .join(Membership, Membership.id == Assignment.membership_id)
-        .where(Score.scale == scale, Assignment.wave_id.in_(list(wanted)), Response.state == "submitted")
+        .select_from(Membership)
+        .join(Assignment, Assignment.membership_id == Membership.id)
+        .join(Response, Response.assignment_id == Assignment.id)
+        .join(Score, Score.response_id == Response.id)
+        .where(at_its_sites(), _unindexed(Assignment.wave_id).in_(list(wanted)))
+        .where(_unindexed(Response.state) == "submitted", _unindexed(Score.scale) == scale)
     )
-    rows = _rows_of(session, query, ["site", "review", "participant", "role", "wave", "value"])
-    frame = pd.DataFrame(rows, dtype=object)
+    columns = ["site", "review", "participant", "role", "wave", "value"]
+    frame = pd.DataFrame(_columns_of(site_by_site(session, trial_id, query), columns), dtype=object)
     sites = {
         site: (arm, stratum)
         for site, arm, stratum in session.execute(
@@ -480,20 +491,20 @@ def answers_frame(session: Session, trial_id: str, instrument: str, items: Itera
             Site.id, Review.id, Membership.person_id, Membership.role, Wave.code, Arm.code,
             Answer.item, Answer.value, Answer.reason,
         )
-        .select_from(Answer)
-        .join(Response, Response.id == Answer.response_id)
-        .join(Assignment, Assignment.id == Response.assignment_id)
-        .join(Membership, Membership.id == Assignment.membership_id)
+        .select_from(Membership)
+        .join(Assignment, Assignment.membership_id == Membership.id)
+        .join(Response, Response.assignment_id == Assignment.id)
+        .join(Answer, Answer.response_id == Response.id)
         .join(Wave, Wave.id == Assignment.wave_id)
         .join(Site, Site.id == Membership.site_id)
         .outerjoin(Review, Review.id == Membership.review_id)
         .outerjoin(Allocation, Allocation.site_id == Site.id)
         .outerjoin(Arm, Arm.id == Allocation.arm_id)
-        .where(Site.trial_id == trial_id, Response.instrument == instrument, Answer.item.in_(list(items)))
-        .where(Response.state == "submitted")
+        .where(at_its_sites(), _unindexed(Assignment.instrument) == instrument)
+        .where(_unindexed(Answer.item).in_(list(items)), _unindexed(Response.state) == "submitted")
     )  # fmt: skip
     columns = ["site", "review", "participant", "role", "wave", "arm", "item", "value", "reason"]
-    return pd.DataFrame(session.execute(query).all(), columns=columns)
+    return pd.DataFrame(list(site_by_site(session, trial_id, query)), columns=columns)
 
 
 def people_frame(session: Session, trial_id: str) -> "pd.DataFrame":
@@ -509,22 +520,22 @@ def people_frame(session: Session, trial_id: str) -> "pd.DataFrame":
             Site.id, Site.name, Review.id, Review.label, Membership.person_id, Membership.role, Wave.code, Arm.code,
             Assignment.instrument, Assignment.opens_on, Assignment.closes_on, Response.state,
         )
-        .select_from(Assignment)
-        .join(Membership, Membership.id == Assignment.membership_id)
+        .select_from(Membership)
+        .join(Assignment, Assignment.membership_id == Membership.id)
         .join(Wave, Wave.id == Assignment.wave_id)
         .join(Site, Site.id == Membership.site_id)
         .outerjoin(Review, Review.id == Membership.review_id)
         .outerjoin(Response, Response.assignment_id == Assignment.id)
         .outerjoin(Allocation, Allocation.site_id == Site.id)
         .outerjoin(Arm, Arm.id == Allocation.arm_id)
-        .where(Site.trial_id == trial_id)
+        .where(at_its_sites())
         .order_by(Site.name, Review.label, Wave.position, Membership.role)
     )  # fmt: skip
     columns = [
         "site", "site_name", "review", "review_label", "participant", "role", "wave", "arm",
         "instrument", "opens_on", "closes_on", "state",
     ]  # fmt: skip
-    frame = pd.DataFrame(session.execute(query).all(), columns=columns)
+    frame = pd.DataFrame(_columns_of(site_by_site(session, trial_id, query), columns))
     frame["state"] = frame["state"].astype(object).where(frame["state"].notna(), "expected")
     return frame
 
@@ -542,14 +553,14 @@ def board_tally(session: Session, trial_id: str) -> "pd.DataFrame":
         select(
             *keys, func.count(), func.count(Response.id), func.sum(case((Response.state == "submitted", 1), else_=0))
         )
-        .select_from(Assignment)
-        .join(Membership, Membership.id == Assignment.membership_id)
+        .select_from(Membership)
+        .join(Assignment, Assignment.membership_id == Membership.id)
         .outerjoin(Response, Response.assignment_id == Assignment.id)
-        .where(Assignment.wave_id.in_(select(Wave.id).where(Wave.trial_id == trial_id)))
+        .where(at_its_sites())
         .group_by(*keys)
     )
     columns = ["site", "review", "wave", "role", "expected", "opened", "answered"]
-    found = pd.DataFrame(session.execute(query).all(), columns=columns)
+    found = pd.DataFrame(list(site_by_site(session, trial_id, query)), columns=columns)
     of_trial = select(Review.id, Review.label).join(Site, Site.id == Review.site_id).where(Site.trial_id == trial_id)
     labels = _by_id(session, of_trial)
     names = _by_id(session, select(Site.id, Site.name).where(Site.trial_id == trial_id))
@@ -590,33 +601,61 @@ def people_expected(session: Session, trial_id: str, by: str, filters: Mapping[s
     filters : site, wave or role to a value, and only those are counted.
     """
     columns = {"site": Membership.site_id, "review": Membership.review_id, "wave": Wave.code, "role": Membership.role}
-    key: Any = columns[by]
+    key = _unindexed(columns[by])
     query = (
         select(key, func.count(Membership.person_id.distinct()))
-        .select_from(Assignment)
-        .join(Membership, Membership.id == Assignment.membership_id)
+        .select_from(Membership)
+        .join(Assignment, Assignment.membership_id == Membership.id)
         .join(Wave, Wave.id == Assignment.wave_id)
-        .where(Wave.trial_id == trial_id, *(columns[name] == value for name, value in filters.items()))
+        .where(_unindexed(Wave.trial_id) == trial_id)
+        .where(*(_unindexed(columns[name]) == value for name, value in filters.items()))
         .group_by(key)
     )
-    return _by_id(session, query)
+    if session.get_bind().dialect.name != "sqlite":
+        return _by_id(session, query)
+    found: dict[str | None, int] = {}
+    # Some people at a time (`site_by_site` says why), since someone at two sites is one person.
+    for start, end in pairwise(("", *_DIGITS[1:], "~")):
+        some = query.where(Membership.person_id >= start, Membership.person_id < end)
+        for code, people in session.execute(some).all():
+            found[code] = found.get(code, 0) + people
+    return found
 
 
 def asked_of(session: Session, trial_id: str) -> list[Asked]:
     """Every questionnaire of a trial, by wave in its order, name and version, with how many are expected and sent."""
+    keys = (Assignment.wave_id, Assignment.instrument, Assignment.version)
     query = (
-        select(
-            Wave.code, Assignment.instrument, Assignment.version, func.count(),
-            func.sum(case((Response.state == "submitted", 1), else_=0)),
-        )
-        .select_from(Assignment)
-        .join(Wave, Wave.id == Assignment.wave_id)
+        select(*keys, func.count(), func.sum(case((Response.state == "submitted", 1), else_=0)))
+        .select_from(Membership)
+        .join(Assignment, Assignment.membership_id == Membership.id)
         .outerjoin(Response, Response.assignment_id == Assignment.id)
-        .where(Wave.trial_id == trial_id)
-        .group_by(Wave.position, Wave.code, Assignment.instrument, Assignment.version)
-        .order_by(Wave.position, Assignment.instrument, Assignment.version)
-    )  # fmt: skip
-    return [Asked(*row) for row in session.execute(query)]
+        .where(at_its_sites())
+        .group_by(*keys)
+    )
+    found = _summed(site_by_site(session, trial_id, query), 2)
+    waves = session.execute(select(Wave.id, Wave.code).where(Wave.trial_id == trial_id).order_by(Wave.position)).all()
+    return [
+        Asked(code, *key[1:], *counts)
+        for wave, code in waves
+        for key, counts in found.items()
+        if key[0] == wave
+    ]  # fmt: skip
+
+
+def questionnaires_of(session: Session, trial_id: str) -> list[tuple[str, str, int]]:
+    """Every (wave, questionnaire, version) of a trial, in the order of `asked_of`, without its counts."""
+    keys = (Assignment.wave_id, Assignment.instrument, Assignment.version)
+    query = (
+        select(*keys)
+        .select_from(Membership)
+        .join(Assignment, Assignment.membership_id == Membership.id)
+        .where(at_its_sites())
+        .distinct()
+    )
+    found = sorted({tuple(row) for row in site_by_site(session, trial_id, query)})
+    waves = session.execute(select(Wave.id, Wave.code).where(Wave.trial_id == trial_id).order_by(Wave.position)).all()
+    return [(code, name, version) for wave, code in waves for asked, name, version in found if asked == wave]
 
 
 def stamp(session: Session) -> int:
@@ -635,17 +674,15 @@ def scores_tally(session: Session, trial_id: str, scale: str, instruments: Colle
     """
     import pandas as pd  # noqa: PLC0415  (kept out of the participant's path: importing it takes a second)
 
+    keys = (Membership.site_id, Membership.review_id, Wave.code, Score.value)
     query = (
-        _sent(
-            select(Membership.site_id, Membership.review_id, Wave.code, Score.value, func.count()),
-            trial_id,
-            instruments,
-        )
+        _sent(select(*keys, func.count()), instruments)
         .join(Score, Score.response_id == Response.id)
-        .where(Score.scale == scale)
-        .group_by(Membership.site_id, Membership.review_id, Wave.code, Score.value)
+        .where(_unindexed(Score.scale) == scale)
+        .group_by(*keys)
     )
-    found = [tuple(row) for row in session.execute(query)]  # plain, or pandas looks at each for what it is
+    # Plain, or pandas looks at each for what it is.
+    found = [tuple(row) for row in site_by_site(session, trial_id, query)]
     frame = pd.DataFrame(found, columns=["site", "review", "wave", "value", "people"])
     frame = frame.astype({"site": "category", "review": "category", "wave": "category", "value": float})
     return frame.sort_values(["site", "review", "wave", "value"], ignore_index=True)
@@ -662,7 +699,7 @@ def answers_tally(
     import pandas as pd  # noqa: PLC0415  (as above)
 
     arm = Arm.code if by_arm else null()
-    who = _sent(select(Response.id, Wave.code.label("wave"), arm.label("arm")), trial_id, instruments)
+    who = _sent(select(Response.id, Wave.code.label("wave"), arm.label("arm")), instruments)
     if by_arm:
         who = who.outerjoin(Allocation, Allocation.site_id == Membership.site_id)
         who = who.outerjoin(Arm, Arm.id == Allocation.arm_id)
@@ -674,12 +711,12 @@ def answers_tally(
         select(*keys, func.count())
         .select_from(sent)
         .join(Answer, Answer.response_id == sent.c.id)
-        .where(Answer.item.in_(list(items)))
+        .where(_unindexed(Answer.item).in_(list(items)))
         .group_by(*keys)
     )
     found = [
         (item, wave, group, _read(given), reason, people)
-        for item, wave, group, given, reason, people in session.execute(query)
+        for (item, wave, group, given, reason), (people,) in _summed(site_by_site(session, trial_id, query), 1).items()
     ]
     # As objects, or pandas would make numbers of None.
     frame = pd.DataFrame(found, columns=["item", "wave", "arm", "value", "reason", "people"], dtype=object)
@@ -700,15 +737,16 @@ def patterns_tally(
     given = [aliased(Answer) for _ in codes]
     values = [as_type(one.value, String).label(f"given_{place}") for place, one in enumerate(given)]
     keys = (Wave.code, Membership.role, Response.language, Response.instrument, Response.version)
-    query = _sent(select(*keys, func.count(), *values), trial_id, instruments)
+    query = _sent(select(*keys, *values, func.count()), instruments)
     for code, one in zip(codes, given, strict=True):  # a join an item, each by the table's key
         query = query.outerjoin(one, and_(one.response_id == Response.id, one.item == code))
     query = query.group_by(*keys, *values)
-    found = pd.DataFrame(
-        session.execute(query).all(),
-        columns=["wave", "role", "language", "instrument", "version", "people", *codes],
-    )
-    return found.astype(dict.fromkeys(codes, float))
+    found = [
+        (*key[: len(keys)], people, *key[len(keys) :])
+        for key, (people,) in _summed(site_by_site(session, trial_id, query), 1).items()
+    ]
+    columns = ["wave", "role", "language", "instrument", "version", "people", *codes]
+    return pd.DataFrame(found, columns=columns).astype(dict.fromkeys(codes, float))
 
 
 def turnout_tally(session: Session, trial_id: str, today: date) -> "pd.DataFrame":
@@ -725,32 +763,38 @@ def turnout_tally(session: Session, trial_id: str, today: date) -> "pd.DataFrame
         select(Wave.id, Wave.position).where(Wave.trial_id == trial_id).order_by(*order).limit(1)
     ).one()
     start, began = aliased(Assignment), aliased(Response)
-    # One row a place: whoever is asked several questionnaires before the review has answered with one of them.
-    starts = (
-        select(start.membership_id, func.max(case((began.state == "submitted", 1), else_=0)).label("answered"))
+    # One number a place: whoever is asked several questionnaires before the review has answered with one of them.
+    answered = (
+        select(func.max(case((began.state == "submitted", 1), else_=0)))
+        .select_from(start)
         .outerjoin(began, began.assignment_id == start.id)
-        .where(start.wave_id == first.id)
-        .group_by(start.membership_id)
-        .subquery()
+        .where(start.membership_id == Membership.id, start.wave_id == first.id)
+        .correlate(Membership)
+        .scalar_subquery()
+    )
+    places = (
+        select(Membership.id, Membership.site_id, Membership.role, answered.label("answered"))
+        .where(at_its_sites())
+        .cte("places")
+        .prefix_with("MATERIALIZED")
     )
     sent = case((Response.state == "submitted", 1), else_=0)
-    later = case((and_(Wave.position > first.position, starts.c.answered.is_not(None)), 1), else_=0)
+    later = case((and_(Wave.position > first.position, places.c.answered.is_not(None)), 1), else_=0)
+    keys = (places.c.site_id, Wave.code, places.c.role)
     query = (
         select(
-            Membership.site_id, Wave.code, Membership.role, func.count(), func.sum(sent),
-            func.sum(case((Response.state == "declined", 1), else_=0)),
-            func.sum(sent * later * func.coalesce(starts.c.answered, 0)), func.sum(later),
+            *keys, func.count(), func.sum(sent), func.sum(case((Response.state == "declined", 1), else_=0)),
+            func.sum(sent * later * func.coalesce(places.c.answered, 0)), func.sum(later),
         )
-        .select_from(Assignment)
+        .select_from(places)
+        .join(Assignment, Assignment.membership_id == places.c.id)
         .join(Wave, Wave.id == Assignment.wave_id)
-        .join(Membership, Membership.id == Assignment.membership_id)
         .outerjoin(Response, Response.assignment_id == Assignment.id)
-        .outerjoin(starts, starts.c.membership_id == Assignment.membership_id)
-        .where(Wave.trial_id == trial_id, Assignment.opens_on <= today)
-        .group_by(Membership.site_id, Wave.code, Membership.role)
+        .where(_unindexed(Assignment.opens_on) <= today)
+        .group_by(*keys)
     )  # fmt: skip
     columns = ["site", "wave", "role", "expected", "answered", "declined", "both", "asked_both"]
-    return pd.DataFrame(session.execute(query).all(), columns=columns)
+    return pd.DataFrame(list(site_by_site(session, trial_id, query)), columns=columns)
 
 
 def blanks_tally(session: Session, trial_id: str) -> "pd.DataFrame":
@@ -762,68 +806,138 @@ def blanks_tally(session: Session, trial_id: str) -> "pd.DataFrame":
     import pandas as pd  # noqa: PLC0415  (as above)
 
     blank = case((and_(Answer.value.is_(None), Answer.reason.is_(None)), 1), else_=0)
+    asked = {name: version for _, name, version in questionnaires_of(session, trial_id)}
     written = [
-        item.code for one in {row.instrument: questionnaire(row.instrument, row.version) for row in
-                              asked_of(session, trial_id)}.values() for item in one.items if item.kind in TEXT_KINDS
+        item.code for name, version in asked.items() for item in questionnaire(name, version).items
+        if item.kind in TEXT_KINDS
     ]  # fmt: skip
-    counted = (
+    counted = (  # in the order of the answers' key: nothing is sorted
         select(
             Answer.response_id, func.count().label("shown"), func.sum(blank).label("blank"),
             func.count(Answer.reason).label("refused"),
         )
+        .where(Answer.response_id.in_(_sent(select(Response.id), None)))
         .where(Answer.item.not_in(written))
         .group_by(Answer.response_id)
         .subquery()
     )  # fmt: skip
     keys = (Membership.site_id, Wave.code, Membership.role)
-    sums = (func.sum(counted.c.shown), func.sum(counted.c.blank), func.sum(counted.c.refused))
-    query = _sent(select(*keys, *sums), trial_id, None)
-    query = query.join(counted, counted.c.response_id == Response.id).group_by(*keys)
-    return pd.DataFrame(session.execute(query).all(), columns=["site", "wave", "role", "shown", "blank", "refused"])
+    query = (
+        select(*keys, func.sum(counted.c.shown), func.sum(counted.c.blank), func.sum(counted.c.refused))
+        .select_from(counted)
+        .join(Response, Response.id == counted.c.response_id)
+        .join(Assignment, Assignment.id == Response.assignment_id)
+        .join(Wave, Wave.id == Assignment.wave_id)
+        .join(Membership, Membership.id == Assignment.membership_id)
+        .group_by(*keys)
+    )
+    found = list(site_by_site(session, trial_id, query))
+    return pd.DataFrame(found, columns=["site", "wave", "role", "shown", "blank", "refused"])
 
 
-def _sent(
-    query: Select[*tuple[Any, ...]], trial_id: str, instruments: Collection[str] | None
-) -> Select[*tuple[Any, ...]]:
-    """Submitted responses of a trial with their wave and place.
+class _unindexed(FunctionElement[Any]):  # noqa: N801  (called as a function is)
+    """A column as it is, by which SQLite chooses no index.
+
+    Without statistics of its own it takes a questionnaire's responses of the whole trial for as few as a site's.
+    """
+
+    inherit_cache = True
+    name = "unindexed"
+
+    def __init__(self, column: InstrumentedAttribute[Any]) -> None:
+        super().__init__(column)
+        self.type = column.type
+
+
+@compiles(_unindexed)
+def _as_it_is(element: _unindexed, compiler: Any, **options: Any) -> str:
+    (column,) = element.clauses
+    return str(compiler.process(column, **options))
+
+
+@compiles(_unindexed, "sqlite")
+def _as_it_is_plus(element: _unindexed, compiler: Any, **options: Any) -> str:
+    return f"+{_as_it_is(element, compiler, **options)}"
+
+
+def at_its_sites() -> ColumnElement[bool]:
+    """Places at some sites of a trial: what a query for `site_by_site` is narrowed to."""
+    return Membership.site_id.in_(bindparam("some_sites", expanding=True))
+
+
+def site_by_site(session: Session, trial_id: str, query: Select[*tuple[Any, ...]]) -> Iterator[Row[*tuple[Any, ...]]]:
+    """A query's rows, read at some sites after others (by name), each site whole.
+
+    As long as a statement runs it keeps an SQLite file from every writer: that of a thousand people's places some
+    hundredths of a second, a national trial's seconds. What somebody sends meanwhile may be among the rows or not, as
+    it may be of two statements.
+    """
+    most = PLACES[session.get_bind().dialect.name]
+    sites = session.execute(
+        select(Site.id, func.count(Membership.id))
+        .outerjoin(Membership, Membership.site_id == Site.id)
+        .where(Site.trial_id == trial_id)
+        .group_by(Site.name, Site.id)
+        .order_by(Site.name, Site.id)
+    ).all()
+    some, places = [], 0
+    for number, (site, count) in enumerate(sites, start=1):
+        some.append(site)
+        places += count
+        if places >= most or number == len(sites):
+            yield from session.execute(query, {"some_sites": some}).all()
+            some, places = [], 0
+
+
+def _summed(rows: Iterable[Row[*tuple[Any, ...]]], sums: int) -> dict[tuple[Any, ...], list[int]]:
+    """Rows of keys and then `sums` counts, added up by their keys and in their order."""
+    found: dict[tuple[Any, ...], list[int]] = {}
+    for row in rows:
+        counts = found.setdefault(tuple(row[:-sums]), [0] * sums)
+        for place, count in enumerate(row[-sums:]):
+            counts[place] += int(count)
+    return dict(sorted(found.items(), key=lambda pair: [(one is not None, str(one)) for one in pair[0]]))
+
+
+def _sent(query: Select[*tuple[Any, ...]], instruments: Collection[str] | None) -> Select[*tuple[Any, ...]]:
+    """Submitted responses of a trial with their wave and place, for `site_by_site`.
 
     Of `instruments` alone, each person once: in the first review (by start, then id) in which they sent one of them; places
     outside reviews count as they are.
     """
     query = (
-        query.select_from(Response)
-        .join(Assignment, Assignment.id == Response.assignment_id)
+        query.select_from(Membership)
+        .join(Assignment, Assignment.membership_id == Membership.id)
+        .join(Response, Response.assignment_id == Assignment.id)
         .join(Wave, Wave.id == Assignment.wave_id)
-        .join(Membership, Membership.id == Assignment.membership_id)
-        .where(Wave.trial_id == trial_id, Response.state == "submitted")
+        .where(at_its_sites(), _unindexed(Response.state) == "submitted")
     )
     if instruments is None:
         return query
-    query = query.where(Response.instrument.in_(list(instruments)))
-    return query.where(Membership.id.not_in(_in_later_reviews(instruments)))
+    query = query.where(_unindexed(Assignment.instrument).in_(list(instruments)))
+    return query.where(~_sent_in_an_earlier_review(instruments))
 
 
-def _in_later_reviews(instruments: Collection[str]) -> Select[tuple[str]]:
-    """Places of people who sent one of these questionnaires in several reviews, but for each person's first such place.
-
-    Few people have several places: only theirs are ranked.
-    """
-    place, review, asked, sent = aliased(Membership), aliased(Review), aliased(Assignment), aliased(Response)
-    several = select(Membership.person_id).group_by(Membership.person_id).having(func.count() > 1)
-    answered = (
-        select(asked.id)
+def _sent_in_an_earlier_review(instruments: Collection[str]) -> ColumnElement[bool]:
+    """Whether a place's person had sent one of these questionnaires in a review before the place's own."""
+    place, review, asked, sent, own = (
+        aliased(Membership), aliased(Review), aliased(Assignment), aliased(Response), aliased(Review)
+    )  # fmt: skip
+    return (
+        select(place.id)
+        .join(review, review.id == place.review_id)
+        .join(own, own.id == Membership.review_id)
+        .join(asked, asked.membership_id == place.id)
         .join(sent, sent.assignment_id == asked.id)
-        .where(asked.membership_id == place.id, sent.state == "submitted", asked.instrument.in_(list(instruments)))
+        .where(place.person_id == Membership.person_id, _unindexed(sent.state) == "submitted")
+        .where(_unindexed(asked.instrument).in_(list(instruments)))
+        .where(
+            tuple_(func.coalesce(review.starts_on, date.max), review.id)
+            < tuple_(func.coalesce(own.starts_on, date.max), own.id)
+        )
+        .correlate(Membership)
         .exists()
     )
-    order = (func.coalesce(review.starts_on, date.max), review.id)
-    ranked = (
-        select(place.id, func.row_number().over(partition_by=place.person_id, order_by=order).label("rank"))
-        .join(review, review.id == place.review_id)
-        .where(place.person_id.in_(several), answered)
-        .subquery()
-    )
-    return select(ranked.c.id).where(ranked.c.rank > 1)
 
 
 def _read(value: str | None) -> Any:
@@ -837,14 +951,11 @@ def _by_id(session: Session, query: Select[Any, Any]) -> dict[Any, Any]:
     return {row[0]: row[1] for row in session.execute(query)}
 
 
-def _rows_of(session: Session, query: Select[*tuple[Any, ...]], columns: list[str]) -> dict[str, list[Any]]:
-    """A query's columns as lists in which one text is one object however many rows hold it.
-
-    Read whole and at once: a cursor left open would block writers of an SQLite file.
-    """
+def _columns_of(rows: Iterable[Row[*tuple[Any, ...]]], columns: list[str]) -> dict[str, list[Any]]:
+    """Rows as columns in which one text is one object however many rows hold it."""
     same: dict[Any, Any] = {}
     found: dict[str, list[Any]] = {column: [] for column in columns}
-    for row in session.execute(query).all():
+    for row in rows:
         for column, cell in zip(columns, row, strict=True):
             found[column].append(same.setdefault(cell, cell))
     return found
