@@ -19,8 +19,10 @@ from wtforms import (
 from wtforms.fields import SelectChoice
 from wtforms.validators import DataRequired, InputRequired, Length, NumberRange, Optional
 
+from evalapp.languages import LANGUAGES
 from evalapp.models import ROLES, STAFF_ROLES
 from evalapp.nations import nations
+from evalapp.paper import cards, printing
 
 ROLE_LABELS = {
     "practitioner": "Practitioner",
@@ -218,7 +220,31 @@ class NewReview(ReviewFacts):
             raise ValidationError("The last day cannot be before the first day.")
 
 
-class NewPeople(StaffForm):
+class Printing(StaffForm):
+    """How cards are printed. What is not sent keeps the first choice."""
+
+    size = RadioField(
+        "Size of the cards",
+        choices=labelled([("eight", "Eight on a sheet, to cut and fold"), ("large", "Large print, a sheet each")]),
+        default="eight",
+    )
+    third = SelectField("Language beside English and Welsh", choices=[], default="")
+    made = RadioField(
+        "How to print them",
+        choices=labelled([("page", "Show them here, and print from here: nothing stays on this computer"),
+                          ("pdf", "Save them as a PDF: delete it once it is printed")]),
+        default="page",
+    )  # fmt: skip
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        others = [(code, name) for code, name in LANGUAGES.items() if code not in cards.ALWAYS]
+        self.third.choices = labelled([("", "None"), *others])
+        if not printing.offered():
+            del self.made
+
+
+class NewPeople(Printing):
     role = SelectField(
         "Role in this review",
         [InputRequired("Choose a role.")],
