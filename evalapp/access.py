@@ -38,6 +38,9 @@ class Permission(StrEnum):
     MANAGE_SITES = "see the sites and add one"
     MANAGE_PEOPLE = "add reviews and the people in them"
     MANAGE_CARDS = "give a person a new card"
+    PRINT_PAPER = "print a questionnaire that is for nobody in particular"
+    ENTER_PAPER = "type in what came back on paper, and settle what two people typed differently"
+    DECIDE_PAPER = "decide which counts when somebody answered on paper and in another way too"
     RECORD_ALLOCATION = "see and record which arm a site was given"
     SEE_BOARD = "see who was expected and who answered, in steps"
     SEE_BOARD_WHOLE = "see those counts whole"
@@ -55,6 +58,10 @@ MAY: dict[Permission, frozenset[Role]] = {
     Permission.MANAGE_SITES: frozenset({Role.ADMIN, Role.EVALUATOR, Role.COORDINATOR}),
     Permission.MANAGE_PEOPLE: frozenset({Role.ADMIN, Role.COORDINATOR}),
     Permission.MANAGE_CARDS: frozenset({Role.ADMIN, Role.COORDINATOR}),
+    Permission.PRINT_PAPER: frozenset({Role.ADMIN, Role.EVALUATOR, Role.COORDINATOR}),
+    # A coordinator reads no answers but those of a paper in hand, while typing them or settling a difference.
+    Permission.ENTER_PAPER: frozenset({Role.EVALUATOR, Role.COORDINATOR}),
+    Permission.DECIDE_PAPER: frozenset({Role.EVALUATOR}),
     Permission.RECORD_ALLOCATION: frozenset({Role.EVALUATOR}),
     Permission.SEE_BOARD: frozenset({Role.ADMIN, Role.EVALUATOR, Role.COORDINATOR}),
     Permission.SEE_BOARD_WHOLE: frozenset({Role.EVALUATOR}),

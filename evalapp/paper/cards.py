@@ -9,14 +9,12 @@ from evalapp.paper import printing
 ALWAYS = ("en", "cy")  # on every card, in this order; one more beside them where somebody reads another
 A_SHEET = 8
 # The international spelling alphabet, for the letters a code may have.
-_SPOKEN = dict(
-    zip(
-        "0123456789ABCDEFGHJKMNPQRSTVWXYZ",
-        "zero one two three four five six seven eight nine Alfa Bravo Charlie Delta Echo Foxtrot Golf Hotel Juliett "
-        "Kilo Mike November Papa Quebec Romeo Sierra Tango Victor Whisky X-ray Yankee Zulu".split(),
-        strict=True,
-    )
-)
+_LETTERS = (
+    "Alfa", "Bravo", "Charlie", "Delta", "Echo", "Foxtrot", "Golf", "Hotel", "Juliett", "Kilo", "Mike", "November",
+    "Papa", "Quebec", "Romeo", "Sierra", "Tango", "Victor", "Whisky", "X-ray", "Yankee", "Zulu",
+)  # fmt: skip
+_FIGURES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+_SPOKEN = {word[0]: word for word in _LETTERS} | {str(figure): word for figure, word in enumerate(_FIGURES)}
 
 
 @dataclass(frozen=True)

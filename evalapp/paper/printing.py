@@ -11,7 +11,7 @@ import segno
 from babel import Locale
 from babel.dates import format_date
 from babel.support import Translations
-from jinja2 import Environment, PackageLoader
+from jinja2 import Environment, FileSystemLoader
 
 from evalapp.languages import LANGUAGES, LOCALES
 
@@ -31,8 +31,10 @@ class NoPdf(Exception):
 
 
 # The templates are not the app's: the command line prints without an app, and a page speaks several languages at once.
+# The drawings beside easy-read questions are the participants' pages' own.
 _templates = Environment(
-    loader=PackageLoader("evalapp.paper"), autoescape=True, trim_blocks=True, lstrip_blocks=True,
+    loader=FileSystemLoader([_HERE / "paper" / "templates", _HERE / "survey" / "templates"]), autoescape=True,
+    trim_blocks=True, lstrip_blocks=True,
 )  # fmt: skip
 
 
@@ -86,12 +88,16 @@ def ready() -> None:
     _weasyprint()
 
 
-def pdf(html: str) -> bytes:
-    """The document as a tagged PDF (PDF/UA-1), made in memory. Nothing outside the document is fetched. Raises NoPdf."""
+def pdf(html: str, *, foot: str = "") -> bytes:
+    """The document as a tagged PDF (PDF/UA-1), made in memory. Nothing outside the document is fetched. Raises NoPdf.
+
+    `foot`, letters and figures alone, stands at the foot of every page, so that loose sheets find one another again.
+    """
     made = _weasyprint()
     document = made.HTML(string=html, url_fetcher=made.urls.URLFetcher(allowed_protocols={"data"}))
-    style = made.CSS(string=style_sheet())
-    return cast("bytes", document.write_pdf(stylesheets=[style], pdf_variant="pdf/ua-1"))
+    margin = f'@page paper {{ @bottom-right {{ content: "{foot}"; font-size: 12pt }} }}' if foot.isascii() else ""
+    styles = [made.CSS(string=style_sheet()), made.CSS(string=margin)]
+    return cast("bytes", document.write_pdf(stylesheets=styles, pdf_variant="pdf/ua-1"))
 
 
 def _weasyprint() -> Any:

@@ -12,6 +12,8 @@ LINKS = (
     ("Start", "trial.home"),
     ("Sites", "trial.sites"),
     ("Reviews and people", "trial.people"),
+    ("Paper", "trial.papers"),
+    ("Questionnaires", "trial.blank_paper"),
     ("Board", "dashboard.board"),
     ("Outcomes", "dashboard.outcomes"),
     ("Releases", "dashboard.releases"),

@@ -27,6 +27,8 @@ WRONG = 422  # a form came back with something to mend
 NEXT = {
     "trial.sites": "Add the partnerships and boards that take part, and see how they were allocated.",
     "trial.people": "Add a review, say who is expected in it, and print their cards.",
+    "trial.papers": "Type in what came back on paper. Two people type each paper.",
+    "trial.blank_paper": "Print a questionnaire, to look at or to show.",
     "dashboard.board": "See how many were expected and how many answered, wave by wave.",
     "dashboard.outcomes": "Compare the two ways of reviewing, once the results are open.",
     "dashboard.releases": "Publish a numbered release, and look back at earlier ones.",
@@ -345,7 +347,7 @@ def adding(where: Review | Site) -> Page:
     if request.form.get("expected") != str(count):
         form.refuse("number", "People were added since you opened this page. Look at the list before you add more.")
         return page("add_people", form, **context)
-    if not can_print(form):
+    if forms.wants_pdf(form) and forms.refuse_without_pdf(form):
         return page("add_people", form, **context)
     issued = register.add_people(
         access.database(),
@@ -403,7 +405,7 @@ def replacing_card(where: Review | Site, person_id: str) -> Page:
     place = place_of(where, person_id)
     context = whereabouts(where)
     form = forms.Printing()
-    if not form.validate_on_submit() or not can_print(form):  # HEAD asks too
+    if not form.validate_on_submit() or (forms.wants_pdf(form) and forms.refuse_without_pdf(form)):  # HEAD asks too
         return page("new_card", form, place=place, roles=forms.ROLE_LABELS, **context)
     try:
         card = register.replace_card(
@@ -413,21 +415,6 @@ def replacing_card(where: Review | Site, person_id: str) -> Page:
         flash(str(reason), "warning")
         return redirect(context["home"], 303)
     return printed_cards(where, [card], form)
-
-
-def can_print(form: forms.Printing) -> bool:
-    """Whether cards can be printed as the form asks: found before any code exists that nobody would ever see."""
-    if wants_pdf(form):
-        try:
-            printing.ready()
-        except printing.NoPdf as reason:
-            form.refuse("made", str(reason))
-            return False
-    return True
-
-
-def wants_pdf(form: forms.Printing) -> bool:
-    return "made" in form and form.made.data == "pdf"
 
 
 def printed_cards(where: Review | Site, issued: list[register.NewCard], form: forms.Printing) -> Page:
@@ -455,7 +442,7 @@ def printed_cards(where: Review | Site, issued: list[register.NewCard], form: fo
     bar = {"home": near["home"], "where": near["where"], "title": title, "said": said}
     drawn = cards.sheet(faces, rows, bar=bar, style=style_address(), **shown)
     database.commit()
-    if wants_pdf(form):
+    if forms.wants_pdf(form):
         try:
             return saved(printing.pdf(cards.sheet(faces, rows, **shown)), "cards.pdf")
         except Exception:
