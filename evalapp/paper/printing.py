@@ -102,7 +102,7 @@ def pdf(html: str, *, foot: str = "") -> bytes:
 
 def _weasyprint() -> Any:
     try:
-        import weasyprint  # noqa: PLC0415  (an extra, and half a second to import)
+        import weasyprint  # type: ignore[import-untyped]  # noqa: PLC0415  (an extra, and half a second to import)
     except (ImportError, OSError):  # OSError: the package is there, Pango is not
         raise NoPdf from None
     weasyprint.LOGGER.disabled = True  # its complaints repeat what stands in the document, a card's code too

@@ -62,12 +62,9 @@ def only_if(instrument: Instrument, condition: Condition | None, _: Callable[...
         return ""
     if isinstance(condition, Compare) and condition.operator == "=":
         question = instrument.item(condition.item)
-        labels = dict(question.options)
-        if condition.value in labels:
-            return _(
-                "Only if you ticked “%(answer)s” at “%(question)s”",
-                answer=labels[condition.value], question=question.text,
-            )  # fmt: skip
+        for code, label in question.options:
+            if code == condition.value:
+                return _("Only if you ticked “%(answer)s” at “%(question)s”", answer=label, question=question.text)
     return _("Leave this out if it does not apply to you.")
 
 

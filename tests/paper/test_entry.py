@@ -70,9 +70,7 @@ class Desk:
 
     def settle(self, chosen: Typed) -> str:
         shown = entry.basis(self.paper.id, self.both(), vault=self.vault)
-        return entry.settle(
-            self.session, self.paper.id, chosen, shown, actor=self.cyd.id, vault=self.vault, now=NOW
-        )
+        return entry.settle(self.session, self.paper.id, chosen, shown, actor=self.cyd.id, vault=self.vault, now=NOW)
 
     def stored(self) -> dict[str, Given]:
         assert self.response is not None
@@ -110,7 +108,9 @@ def test_two_people_who_agree_make_a_response_on_paper_and_leave_nothing_else(de
 def test_a_paper_scores_as_the_same_answers_given_in_a_browser_do(desk: Desk, session: Session) -> None:
     desk.types(desk.ann)
     desk.types(desk.bob)
-    other = make.assignment(session, make.person(session, make.review(session, make.site(session, make.trial(session, "other")))))
+    other = make.assignment(
+        session, make.person(session, make.review(session, make.site(session, make.trial(session, "other"))))
+    )
     same = make.answered(session, other, desk.vault, {code: one.value for code, one in desk.whole().given.items()})
     assert desk.response is not None
 
@@ -413,7 +413,8 @@ def test_no_two_boxes_of_a_question_have_one_key() -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "typed"), [("BLG1", "6"), ("BLG1", "x"), ("BLG1", "1 2"), ("BLG1", "agree"), ("BLG1", "０"), ("BLG1", "1.0")]
+    ("code", "typed"),
+    [("BLG1", "6"), ("BLG1", "x"), ("BLG1", "1 2"), ("BLG1", "agree"), ("BLG1", "０"), ("BLG1", "1.0")],
 )
 def test_what_is_not_on_the_paper_is_not_taken(code: str, typed: str) -> None:
     instrument = shelf().latest("practitioner_before")

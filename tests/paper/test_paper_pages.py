@@ -50,7 +50,11 @@ def instrument_of(session: Session, world: World) -> Instrument:
 
 
 def texts(instrument: Instrument, items: tuple[Item, ...], changed: dict[str, str]) -> dict[str, str]:
-    plain = {one.code: keys.shown(instrument, one, Given(make.plain_answer(one))) for one in items if one.kind != "information"}
+    plain = {
+        one.code: keys.shown(instrument, one, Given(make.plain_answer(one)))
+        for one in items
+        if one.kind != "information"
+    }
     return plain | {code: text for code, text in changed.items() if code in plain}
 
 
