@@ -322,7 +322,9 @@ def papers_for(session: Session, staff_id: str, *, decides: bool) -> list[UnderW
 
 
 def entries_of(session: Session, paper_id: str) -> list[PaperEntry]:
-    return list(session.scalars(select(PaperEntry).where(PaperEntry.paper_id == paper_id).order_by(PaperEntry.place)))
+    """A paper's entries as they are stored now, whatever this session knew of them before it held the paper."""
+    query = select(PaperEntry).where(PaperEntry.paper_id == paper_id).order_by(PaperEntry.place)
+    return list(session.scalars(query, execution_options={"populate_existing": True}))
 
 
 def _stands(paper: Paper, entries: list[PaperEntry], staff_id: str, *, decides: bool) -> str | None:

@@ -1,6 +1,7 @@
 """One template, shown as a page to print from or made into a tagged PDF; the PDF needs the extra `pdf`."""
 
 import importlib.util
+import re
 from collections.abc import Callable
 from datetime import date
 from functools import cache
@@ -17,6 +18,7 @@ from evalapp.languages import LANGUAGES, LOCALES
 
 STYLE = "print.css"
 _HERE = Path(__file__).parent.parent
+_FOOT = re.compile(r"[0-9A-Z-]{1,20}")  # it goes into a style sheet, so nothing that could end a string
 NO_PDF = (
     "PDFs are not made here: WeasyPrint or its libraries are missing. Install requirements-all.txt and Pango "
     "(on Debian libpangoft2-1.0-0), or print the page from the browser."
@@ -95,7 +97,9 @@ def pdf(html: str, *, foot: str = "") -> bytes:
     """
     made = _weasyprint()
     document = made.HTML(string=html, url_fetcher=made.urls.URLFetcher(allowed_protocols={"data"}))
-    margin = f'@page paper {{ @bottom-right {{ content: "{foot}"; font-size: 12pt }} }}' if foot.isascii() else ""
+    margin = (
+        f'@page paper {{ @bottom-right {{ content: "{foot}"; font-size: 12pt }} }}' if _FOOT.fullmatch(foot) else ""
+    )
     styles = [made.CSS(string=style_sheet()), made.CSS(string=margin)]
     return cast("bytes", document.write_pdf(stylesheets=styles, pdf_variant="pdf/ua-1"))
 

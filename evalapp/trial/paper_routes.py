@@ -359,6 +359,7 @@ def entry_page(held: Held, number: int, *, texts: Mapping[str, str], faults: Map
         part=parts[number - 1] if number else None,
         texts=texts,
         faults=faults,
+        focus=next(iter(faults or texts), ""),  # the fingers stay on the keys
         boxes=questionnaire.boxes,
         refusals=questionnaire.refusals,
         consent_keys=CONSENT_KEYS,
@@ -369,8 +370,9 @@ def entry_page(held: Held, number: int, *, texts: Mapping[str, str], faults: Map
 def texts_of(held: Held, items: tuple[Item, ...], typed: Typed) -> dict[str, str]:
     """What stands in the boxes of a page: the keys of what was typed there before."""
     key = next((key for key, code in CONSENT_KEYS.items() if code == typed.consent), "")
-    texts = {CONSENT: key, DAY: "" if typed.day is None else keys.day_shown(typed.day)}
-    return texts | {one.code: keys.shown(held.instrument, one, typed.given.get(one.code)) for one in items}
+    if not items:
+        return {CONSENT: key, DAY: "" if typed.day is None else keys.day_shown(typed.day)}
+    return {one.code: keys.shown(held.instrument, one, typed.given.get(one.code)) for one in items}
 
 
 def first_page(held: Held, texts: Mapping[str, str]) -> tuple[Typed, dict[str, str]]:

@@ -51,14 +51,16 @@ def seen(page: Page, watch: Watch, size: dict[str, int]) -> None:
     watch.assert_quiet()
 
 
-def type_in(page: Page, watch: Watch, serial: str, name: str, day: date, changed: dict[str, str]) -> None:
+def type_in(
+    page: Page, watch: Watch, size: dict[str, int], serial: str, name: str, day: date, changed: dict[str, str]
+) -> None:
     """By keyboard alone: the serial, then page by page a key and Tab for every question, Enter at the end."""
     page.goto("/staff/paper")
     page.get_by_label("Number of the paper").fill(serial.lower())
     page.keyboard.press("Enter")
     page.wait_for_url("**/staff/paper/*/0")
     instrument = shelf().latest(name)
-    seen(page, watch, PHONE)
+    seen(page, watch, size)
     page.locator("#consent").focus()
     page.keyboard.type("1")
     page.keyboard.press("Tab")
@@ -74,10 +76,10 @@ def type_in(page: Page, watch: Watch, serial: str, name: str, day: date, changed
             page.keyboard.type(changed.get(item.code, plain))
             page.keyboard.press("Tab")
         if number == 1:
-            seen(page, watch, PHONE)
+            seen(page, watch, size)
         forth = page.get_by_role("button", name="Keep and").first
         forth.dblclick() if number == len(parts) else forth.click()
-    page.wait_for_load_state()
+    page.wait_for_url(re.compile(r"/staff/paper$|/differences$"))
 
 
 def test_a_paper_is_printed_typed_by_two_people_settled_and_stored(
@@ -94,11 +96,11 @@ def test_a_paper_is_printed_typed_by_two_people_settled_and_stored(
     assert re.fullmatch(r"[0-9A-Z]{4}-[0-9A-Z]{4}", serial)
     seen(first, first_watch, PHONE)
 
-    type_in(first, first_watch, serial, name, day, {"BLG1": "5"})
+    type_in(first, first_watch, PHONE, serial, name, day, {"BLG1": "5"})
     assert "somebody else has to type the same paper" in first.locator("main").inner_text()
     second, second_watch = open_page(size=DESKTOP)
     sign_in(second, demo, "evaluator")
-    type_in(second, second_watch, serial, name, day, {"BLG1": "p"})
+    type_in(second, second_watch, DESKTOP, serial, name, day, {"BLG1": "p"})
     second.wait_for_url("**/differences")
     seen(second, second_watch, DESKTOP)
     assert second.locator("fieldset").count() == 1

@@ -1,15 +1,17 @@
 """A paper typed in by two people: agreed, settled or held, and stored as any response is; nothing lost, nothing leaked."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import get_args
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import Engine, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from evalapp import audit, responses, roster
+from evalapp import audit, db, responses, roster
 from evalapp.db import Base
 from evalapp.models import Assignment, Audit, Paper, PaperEntry, Response, Score, StaffUser, Trial
 from evalapp.paper import entry, keys, questionnaire
@@ -281,6 +283,33 @@ def test_a_finish_pressed_twice_stores_once(desk: Desk) -> None:
     with pytest.raises(entry.Settled):
         desk.finish(desk.bob)
     assert desk.count(Response) == 1
+
+
+def test_two_people_who_finish_at_one_moment_make_one_response(desk: Desk, session: Session, engine: Engine) -> None:
+    for who in (desk.ann, desk.bob):
+        entry.begin(session, desk.paper.id, who.id, vault=desk.vault, now=NOW)
+        entry.keep(session, desk.paper.id, who.id, desk.whole(), vault=desk.vault, now=NOW)
+    session.commit()
+    ready = threading.Barrier(6)
+
+    def finish(staff_id: str) -> str:
+        with db.writing(engine) as own:
+            entry.entries_of(own, desk.paper.id)  # as a page does before it holds the paper
+            own.commit()
+            ready.wait()
+            try:
+                stands = entry.finish(own, desk.paper.id, staff_id, vault=desk.vault, now=NOW)
+            except entry.Settled:
+                return "settled"
+            own.commit()
+            return stands
+
+    with ThreadPoolExecutor(6) as people:
+        found = list(people.map(finish, [desk.ann.id, desk.bob.id] * 3))
+    assert found.count("stored") == 1
+    assert set(found) <= {"waiting", "stored", "settled"}
+    session.expire_all()
+    assert (desk.count(Response), desk.count(PaperEntry)) == (1, 0)
 
 
 def test_a_paper_is_not_finished_while_something_on_it_is_not_typed(desk: Desk, session: Session) -> None:
