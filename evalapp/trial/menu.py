@@ -13,7 +13,6 @@ LINKS = (
     ("Sites", "trial.sites"),
     ("Reviews and people", "trial.people"),
     ("Paper", "trial.papers"),
-    ("Questionnaires", "trial.blank_paper"),
     ("Board", "dashboard.board"),
     ("Outcomes", "dashboard.outcomes"),
     ("Releases", "dashboard.releases"),

@@ -28,7 +28,6 @@ NEXT = {
     "trial.sites": "Add the partnerships and boards that take part, and see how they were allocated.",
     "trial.people": "Add a review, say who is expected in it, and print their cards.",
     "trial.papers": "Type in what came back on paper. Two people type each paper.",
-    "trial.blank_paper": "Print a questionnaire, to look at or to show.",
     "dashboard.board": "See how many were expected and how many answered, wave by wave.",
     "dashboard.outcomes": "Compare the two ways of reviewing, once the results are open.",
     "dashboard.releases": "Publish a numbered release, and look back at earlier ones.",

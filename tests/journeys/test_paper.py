@@ -55,7 +55,10 @@ def type_in(
     page: Page, watch: Watch, size: dict[str, int], serial: str, name: str, day: date, changed: dict[str, str]
 ) -> None:
     """By keyboard alone: the serial, then page by page a key and Tab for every question, Enter at the end."""
+    page.goto("/staff/questionnaires")
+    seen(page, watch, size)
     page.goto("/staff/paper")
+    seen(page, watch, size)
     page.get_by_label("Number of the paper").fill(serial.lower())
     page.keyboard.press("Enter")
     page.wait_for_url("**/staff/paper/*/0")

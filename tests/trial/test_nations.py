@@ -11,8 +11,8 @@ from tests.security import visitors
 
 PAGES_OF = {
     "admin": ["Start", "Sites", "Reviews and people", "Board", "Accounts"],
-    "evaluator": ["Start", "Sites", "Board", "Outcomes", "Releases", "Funder page"],
-    "coordinator": ["Start", "Sites", "Reviews and people", "Board"],
+    "evaluator": ["Start", "Sites", "Paper", "Board", "Outcomes", "Releases", "Funder page"],
+    "coordinator": ["Start", "Sites", "Reviews and people", "Paper", "Board"],
     "funder": ["Start", "Funder page"],
 }
 
