@@ -43,6 +43,9 @@ class Permission(StrEnum):
     SEE_RELEASED_WORDS = "read what people wrote as a named reader released it"
     RECONCILE_PAGES = "say what becomes of pages whose person began again without a PIN"
     OPEN_TABLET = "make a device a review's tablet, and close it"
+    PRINT_PAPER = "print a questionnaire that is for nobody in particular"
+    ENTER_PAPER = "type in what came back on paper, and settle what two people typed differently"
+    DECIDE_PAPER = "decide which counts when somebody answered on paper and in another way too"
     RECORD_ALLOCATION = "see and record which arm a site was given"
     SEE_BOARD = "see who was expected and who answered, in steps"
     SEE_BOARD_WHOLE = "see those counts whole"
@@ -64,6 +67,10 @@ MAY: dict[Permission, frozenset[Role]] = {
     Permission.READ_WORDS: frozenset({Role.COORDINATOR}),
     Permission.SEE_RELEASED_WORDS: frozenset({Role.EVALUATOR}),
     Permission.RECONCILE_PAGES: frozenset({Role.EVALUATOR}),
+    Permission.PRINT_PAPER: frozenset({Role.ADMIN, Role.EVALUATOR, Role.COORDINATOR}),
+    # A coordinator reads no answers but those of a paper in hand, while typing them or settling a difference.
+    Permission.ENTER_PAPER: frozenset({Role.EVALUATOR, Role.COORDINATOR}),
+    Permission.DECIDE_PAPER: frozenset({Role.EVALUATOR}),
     Permission.RECORD_ALLOCATION: frozenset({Role.EVALUATOR}),
     Permission.SEE_BOARD: frozenset({Role.ADMIN, Role.EVALUATOR, Role.COORDINATOR}),
     Permission.SEE_BOARD_WHOLE: frozenset({Role.EVALUATOR}),

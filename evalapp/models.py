@@ -34,6 +34,7 @@ ANCHORS = ("joined", "start", "end")
 FORMS = ("standard", "easy_read")
 TRIGGERS = ("not_recorded", "success", "good_practice", "near_miss", "harm", "death")
 DECISIONS_ON_WORDS = ("release", "withhold", "acted_on")
+PAPER_STATES = ("out", "held", "stored", "unused")
 NOT_INVITED = ("not_safe", "not_lawful", "not_kind_now", "cannot_reach", "said_no", "other")
 
 MESSAGE_STATES = ("waiting", "handed", "sent", "unsure", "failed", "dropped")
@@ -365,6 +366,46 @@ class TabletSession(Base):
     review_id: Mapped[str] = mapped_column(ForeignKey("review.id"), index=True)
     opened_at: Mapped[datetime] = mapped_column(UtcDateTime)
     __table_args__ = ({"sqlite_with_rowid": False},)
+
+
+class Paper(Base):
+    """A questionnaire printed for one person. Its serial stands on every sheet; only this row says whose it is.
+
+    out: printed, perhaps being typed in. held: typed in, and its person has answered in another way too; somebody
+    decides. stored: the response is this paper's. unused: without consent, or the other response counts. `kept` is
+    sealed: what was typed while held; the response that gave way when this one was stored in its place.
+    """
+
+    __tablename__ = "paper"
+    id: Mapped[str] = mapped_column(String(16), primary_key=True, default=random_id)
+    serial: Mapped[str] = mapped_column(String(8), unique=True)
+    assignment_id: Mapped[str] = mapped_column(ForeignKey("assignment.id", ondelete="CASCADE"), index=True)
+    language: Mapped[str] = mapped_column(String(8))
+    consent_version: Mapped[str] = mapped_column(String(20))
+    words_read: Mapped[bool] = mapped_column(Boolean)  # whether it has boxes for words
+    state: Mapped[str] = mapped_column(String(8), default="out")
+    kept: Mapped[bytes | None] = mapped_column(LargeBinary)
+    __table_args__ = (
+        one_of("state", PAPER_STATES),
+        CheckConstraint("kept IS NULL OR state IN ('held', 'stored')", name="kept_when_two"),
+    )
+
+
+class PaperEntry(Base):
+    """What one member of staff typed from a paper, sealed, and deleted as soon as the paper is settled."""
+
+    __tablename__ = "paper_entry"
+    paper_id: Mapped[str] = mapped_column(ForeignKey("paper.id", ondelete="CASCADE"), primary_key=True)
+    place: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)  # typed first or second
+    staff_id: Mapped[str] = mapped_column(ForeignKey("staff_user.id"))
+    sealed: Mapped[bytes] = mapped_column(LargeBinary)
+    finished: Mapped[bool] = mapped_column(Boolean, default=False)
+    touched_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    __table_args__ = (
+        UniqueConstraint("paper_id", "staff_id"),  # nobody is their own second pair of eyes
+        CheckConstraint("place IN (1, 2)", name="place_known"),
+        {"sqlite_with_rowid": False},
+    )
 
 
 class ParticipantSession(Base):

@@ -1065,3 +1065,21 @@ def _insert_scores(session: Session, response_id: str, scores: Mapping[str, floa
 def touch_language(session: Session, response_id: str, language: str) -> None:
     """Note the language a response is being answered in; the answers stay as they are."""
     session.execute(update(Response).where(Response.id == response_id).values(language=language))
+
+
+def take_out(session: Session, response_id: str, *, vault: Vault, place: str) -> bytes:
+    """Take a response whole out of the trial, so that another of the same person can stand in its place.
+
+    Returns it sealed, bound to `place`, so that nothing is lost. A "no" is never taken out: AlreadyAnswered.
+    """
+    response = _locked(session, _RESPONSE, response=response_id)
+    if response is None or response.state == "declined":
+        raise AlreadyAnswered
+    names = ("assignment_id", "instrument", "version", "language", "mode", "consent_version", "state", "receipt")
+    whole: dict[str, Any] = {name: getattr(response, name) for name in names}
+    whole["submitted_on"] = None if response.submitted_on is None else response.submitted_on.isoformat()
+    given = answers(session, response_id, vault=vault)
+    whole["answers"] = {code: [one.value, one.reason] for code, one in given.items()}
+    session.delete(response)
+    session.flush()
+    return vault.seal(canonical(whole), place)

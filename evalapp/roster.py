@@ -17,6 +17,8 @@ from evalapp.models import (
     Card,
     InvitationDecision,
     Membership,
+    Paper,
+    PaperEntry,
     ParticipantSession,
     Person,
     Response,
@@ -196,7 +198,8 @@ def assign(session: Session, place: Membership) -> None:
     """
     site = session.get_one(Site, place.site_id)
     review = None if place.review_id is None else session.get_one(Review, place.review_id)
-    begun = select(Response.assignment_id)
+    typed = select(Paper.assignment_id).join(PaperEntry, PaperEntry.paper_id == Paper.id)
+    begun = select(Response.assignment_id).union(typed)  # answers being typed in from paper are answers
     trial = session.get_one(Trial, site.trial_id)
     words = trial.kind == "demo" or bool(trial.text_reader)
     had = session.scalars(select(Assignment).where(Assignment.membership_id == place.id)).all()

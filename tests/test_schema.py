@@ -125,6 +125,29 @@ def test_a_migration_is_not_taken_back_over_people_it_has_no_place_for(empty: En
     assert schema.behind(empty) is None
 
 
+def test_papers_are_not_taken_back_while_they_hold_answers_that_are_nowhere_else(empty: Engine) -> None:
+    schema.upgrade(empty, "0001")
+    with empty.begin() as connection:
+        for statement in BEFORE_PLACES_AT_SITES:
+            connection.execute(text(statement))
+    schema.upgrade(empty)
+    with empty.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO paper (id, serial, assignment_id, language, consent_version, words_read, state, kept) "
+                "VALUES ('q', '00000000', 'a', 'en', 'paper-1', true, 'held', 'sealed')"
+            )
+        )
+    with pytest.raises(RuntimeError, match="not settled"):
+        schema.downgrade(empty, "0003")
+    with empty.begin() as connection:
+        connection.execute(text("UPDATE paper SET kept = NULL, state = 'unused'"))
+    schema.downgrade(empty, "0003")
+    with empty.connect() as connection:
+        assert connection.execute(text("SELECT count(*) FROM assignment")).scalar_one() == 1
+    schema.upgrade(empty)
+
+
 def put(engine: Engine, table: Table, *rows: dict[str, object]) -> None:
     with engine.begin() as connection:
         for row in rows:

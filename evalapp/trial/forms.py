@@ -23,6 +23,7 @@ from evalapp.contacts import CHANNELS
 from evalapp.languages import LANGUAGES
 from evalapp.models import ROLES, STAFF_ROLES
 from evalapp.nations import nations
+from evalapp.paper import cards, printing
 
 ROLE_LABELS = {
     "practitioner": "Practitioner",
@@ -220,7 +221,103 @@ class NewReview(ReviewFacts):
             raise ValidationError("The last day cannot be before the first day.")
 
 
-class NewPeople(StaffForm):
+_MADE = labelled(
+    [
+        ("page", "Show it here, and print from here: nothing stays on this computer"),
+        ("pdf", "Save it as a PDF: delete it once it is printed"),
+    ]
+)
+
+
+class Printed(StaffForm):
+    """How something is printed. What is not sent keeps the first choice; a PDF is offered where one can be made."""
+
+    made = RadioField("How to print", choices=_MADE, default="page")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not printing.offered():
+            del self.made
+
+
+def wants_pdf(form: Printed) -> bool:
+    return "made" in form and form.made.data == "pdf"
+
+
+def refuse_without_pdf(form: Printed) -> bool:
+    """Say so where no PDF can be made, before anything is done that only the PDF would show. True when refused."""
+    try:
+        printing.ready()
+    except printing.NoPdf as reason:
+        form.refuse("made", str(reason))
+        return True
+    return False
+
+
+class Printing(Printed):
+    """How cards are printed."""
+
+    size = RadioField(
+        "Size of the cards",
+        choices=labelled([("eight", "Eight on a sheet, to cut and fold"), ("large", "Large print, a sheet each")]),
+        default="eight",
+    )
+    third = SelectField("Language beside English and Welsh", choices=[], default="")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        others = [(code, name) for code, name in LANGUAGES.items() if code not in cards.ALWAYS]
+        self.third.choices = labelled([("", "None"), *others])
+
+
+class PaperForm(Printed):
+    """How a questionnaire is printed."""
+
+    language = SelectField("Language", choices=[], default="en")
+    size = RadioField(
+        "Size of the letters",
+        choices=labelled([("standard", "Standard (14 points)"), ("large", "Large (20 points)")]),
+        default="standard",
+    )
+
+
+class PaperOf(PaperForm):
+    """A questionnaire for nobody in particular."""
+
+    name = SelectField("Questionnaire", [InputRequired("Choose a questionnaire.")], choices=[])
+    words = RadioField(
+        "Boxes to write in",
+        choices=labelled([("no", "Leave them out: nobody is named who reads what is written"), ("yes", "Print them")]),
+        default="no",
+    )
+
+
+class PaperFor(PaperForm):
+    """A questionnaire for one person."""
+
+    assignment = RadioField("Which questions", [InputRequired("Choose which questions.")], choices=[])
+
+
+class Serial(StaffForm):
+    serial = StringField(
+        "Number of the paper", [DataRequired("Type the number of the paper."), Length(max=200)], filters=[trimmed]
+    )
+
+
+class PaperDecision(StaffForm):
+    counts = RadioField(
+        "Which counts?",
+        [InputRequired("Choose which counts.")],
+        choices=labelled(
+            [
+                ("other", "The answers given in another way. What was typed from the paper is deleted."),
+                ("paper", "The paper. The other answers are taken out, and kept sealed."),
+            ]
+        ),
+    )
+
+
+class NewPeople(Printing):
     role = SelectField(
         "Role in this review",
         [InputRequired("Choose a role.")],

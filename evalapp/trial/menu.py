@@ -13,6 +13,7 @@ LINKS = (
     ("Sites", "trial.sites"),
     ("Reviews and people", "trial.people"),
     ("Messages", "trial.messages"),
+    ("Paper", "trial.papers"),
     ("Board", "dashboard.board"),
     ("Outcomes", "dashboard.outcomes"),
     ("Releases", "dashboard.releases"),

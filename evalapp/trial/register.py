@@ -46,6 +46,7 @@ class NewCard:
     person_id: str
     role: str
     agency: str | None
+    level: str | None
     code: str
 
 
@@ -98,7 +99,7 @@ def add_people(
         place = roster.add_person(session, where, role, agency=agency, level=level, form=form)
         audit.record(session, actor, "person added", f"membership {place.id}", now=now, role=role)
         code = roster.issue_card(session, place.person_id, vault=vault, actor=actor, now=now)
-        cards.append(NewCard(place.person_id, role, agency, str(code)))
+        cards.append(NewCard(place.person_id, role, agency, level, str(code)))
     return cards
 
 
@@ -131,7 +132,7 @@ def replace_card(
             "This person was given a new card since you opened the page. Give another only if it is lost."
         )
     code = roster.issue_card(session, place.person_id, vault=vault, actor=actor, now=now)
-    return NewCard(place.person_id, place.role, place.agency, str(code))
+    return NewCard(place.person_id, place.role, place.agency, place.level, str(code))
 
 
 def places(session: Session, where: Review | Site) -> list[Place]:

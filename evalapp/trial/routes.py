@@ -13,6 +13,7 @@ from evalapp.accounts import NotAccepted
 from evalapp.db import Base
 from evalapp.models import Allocation, Membership, Review, Site, Trial
 from evalapp.nations import nation, nations
+from evalapp.paper import cards, printing
 from evalapp.trial import forms, register
 from evalapp.trial.menu import LINKS, menu, opens, signed_in
 
@@ -26,6 +27,7 @@ WRONG = 422  # a form came back with something to mend
 NEXT = {
     "trial.sites": "Add the partnerships and boards that take part, and see how they were allocated.",
     "trial.people": "Add a review, say who is expected in it, and print their cards.",
+    "trial.papers": "Type in what came back on paper. Two people type each paper.",
     "dashboard.board": "See how many were expected and how many answered, wave by wave.",
     "dashboard.outcomes": "Compare the two ways of reviewing, once the results are open.",
     "dashboard.releases": "Publish a numbered release, and look back at earlier ones.",
@@ -349,7 +351,9 @@ def adding(where: Review | Site) -> Page:
     if request.form.get("expected") != str(count):
         form.refuse("number", "People were added since you opened this page. Look at the list before you add more.")
         return page("add_people", form, **context)
-    cards = register.add_people(
+    if forms.wants_pdf(form) and forms.refuse_without_pdf(form):
+        return page("add_people", form, **context)
+    issued = register.add_people(
         access.database(),
         where,
         form.role.data,
@@ -360,8 +364,7 @@ def adding(where: Review | Site) -> Page:
         vault=access.vault(),
         **by_whom(),
     )
-    access.database().commit()
-    return cards_page(where, cards)
+    return printed_cards(where, issued, form)
 
 
 @pages.route("/staff/people/<review_id>/known", methods=["GET", "POST"])
@@ -402,11 +405,12 @@ def new_card_at_site(site_id: str, person_id: str) -> Page:
 
 
 def replacing_card(where: Review | Site, person_id: str) -> Page:
-    """Ask, then give a person a new card, which ends the old one."""
+    """Ask, then give a person a new card, which ends the old one; what they answered stays theirs."""
     place = place_of(where, person_id)
     context = whereabouts(where)
-    if request.method != "POST":  # HEAD asks too
-        return render_template("trial/new_card.html", place=place, roles=forms.ROLE_LABELS, **context)
+    form = forms.Printing()
+    if not form.validate_on_submit() or (forms.wants_pdf(form) and forms.refuse_without_pdf(form)):  # HEAD asks too
+        return page("new_card", form, place=place, roles=forms.ROLE_LABELS, **context)
     try:
         card = register.replace_card(
             access.database(), place, request.form.get("seen") or None, vault=access.vault(), **by_whom()
@@ -414,19 +418,63 @@ def replacing_card(where: Review | Site, person_id: str) -> Page:
     except NotAccepted as reason:
         flash(str(reason), "warning")
         return redirect(context["home"], 303)
-    access.database().commit()
-    return cards_page(where, [card])
+    return printed_cards(where, [card], form)
 
 
-def cards_page(where: Review | Site, cards: list[register.NewCard]) -> Page:
-    return render_template(
-        "trial/cards.html",
-        cards=cards,
-        roles=forms.ROLE_LABELS,
-        door=request.url_root,
-        ends_on=roster.card_ends_on(access.database(), cards[0].person_id),
-        **whereabouts(where),
+def printed_cards(where: Review | Site, issued: list[register.NewCard], form: forms.Printing) -> Page:
+    """Keep the new codes' hashes, then answer with the cards: the only time anyone sees the codes.
+
+    Nothing is committed before the page is drawn. The PDF is made afterwards, since that takes seconds in which
+    nobody could save an answer; if it fails, the page is shown in its place.
+    """
+    database = access.database()
+    near = whereabouts(where)
+    faces = cards.faces([card.code for card in issued], request.url_root)
+    rows = [cards.Row(number, grouped(card.person_id), about(card)) for number, card in enumerate(issued, start=1)]
+    shown: dict[str, Any] = {
+        "door": request.url_root, "ends_on": roster.card_ends_on(database, issued[0].person_id),
+        "third": form.third.data or None, "large": form.size.data == "large", "where": near["where"],
+    }  # fmt: skip
+    said = [
+        "The codes are shown only now. Print this page, or copy each code, before you leave it. A lost card cannot be "
+        "printed again: the person gets a new one.",
+        f"For person {rows[0].person}, {rows[0].about}." if len(rows) == 1 else
+        "The last sheet says which card is whose. Print it apart from the cards.",
+        "Fold each card at its dotted lines: first the top back, then the rest in half. Outside is the name alone.",
+    ]  # fmt: skip
+    title = "Their card" if len(issued) == 1 else f"{len(issued)} cards"
+    bar = {"home": near["home"], "where": near["where"], "title": title, "said": said}
+    drawn = cards.sheet(faces, rows, bar=bar, style=style_address(), **shown)
+    database.commit()
+    if forms.wants_pdf(form):
+        try:
+            return saved(printing.pdf(cards.sheet(faces, rows, **shown)), "cards.pdf")
+        except Exception:
+            said.insert(0, "The PDF could not be made. Print the cards from here instead.")
+            return cards.sheet(faces, rows, bar=bar, style=style_address(), **shown)
+    return drawn
+
+
+def style_address() -> str:
+    """Where the printed documents' style sheet is."""
+    return str(current_app.jinja_env.globals["asset"](printing.STYLE))  # type: ignore[operator]
+
+
+def saved(content: bytes, name: str) -> Response:
+    """A PDF to save: never shown in the browser, which might ask for it again."""
+    return Response(
+        content, mimetype="application/pdf", headers={"Content-Disposition": f'attachment; filename="{name}"'}
     )
+
+
+def about(card: register.NewCard) -> str:
+    """For whom a card is, as far as anyone here knows."""
+    known = [forms.ROLE_LABELS[card.role], card.agency, card.level]
+    return ", ".join(one for one in known if one)
+
+
+def grouped(number: str) -> str:
+    return " ".join(number[at : at + 4] for at in range(0, len(number), 4))
 
 
 def whereabouts(where: Review | Site) -> dict[str, Any]:

@@ -95,6 +95,20 @@ POST /staff/people/<review_id>/tablet                  in   in   303  403  303  
 POST /staff/people/<review_id>/tablets/close           in   in   303  403  303  403  in   in
 GET  /tablet/close                                     404  404  404  404  404  404  404  404
 POST /tablet/close                                     404  404  404  404  404  404  404  404
+GET  /staff/people/<review_id>/<person_id>/paper       in   in   200  403  200  403  in   in
+POST /staff/people/<review_id>/<person_id>/paper       in   in   422  403  422  403  in   in
+GET  /staff/sites/<site_id>/people/<person_id>/paper   in   in   404  403  404  403  in   in
+POST /staff/sites/<site_id>/people/<person_id>/paper   in   in   404  403  404  403  in   in
+GET  /staff/questionnaires                             in   in   200  200  200  403  in   in
+GET  /staff/paper                                      in   in   403  200  200  403  in   in
+POST /staff/paper                                      in   in   403  422  422  403  in   in
+GET  /staff/paper/<paper_id>/<int:number>              in   in   403  303  303  403  in   in
+POST /staff/paper/<paper_id>/<int:number>              in   in   403  303  303  403  in   in
+POST /staff/paper/<paper_id>/again                     in   in   403  303  303  403  in   in
+GET  /staff/paper/<paper_id>/differences               in   in   403  303  303  403  in   in
+POST /staff/paper/<paper_id>/differences               in   in   403  303  303  403  in   in
+GET  /staff/paper/<paper_id>/decision                  in   in   403  303  403  403  in   in
+POST /staff/paper/<paper_id>/decision                  in   in   403  303  403  403  in   in
 GET  /staff/sites/<site_id>/people                     in   in   200  403  200  403  in   in
 GET  /staff/sites/<site_id>/people/add                 in   in   200  403  200  403  in   in
 POST /staff/sites/<site_id>/people/add                 in   in   422  403  422  403  in   in
@@ -216,7 +230,7 @@ def test_a_key_that_is_not_there_is_a_404_that_tells_nothing(
     app: Flask, session: Session, world: World, kind: str
 ) -> None:
     who = visitors.visitor(kind, app, session, world)
-    nothing = dict.fromkeys(("slug", "trial_id", "site_id", "review_id", "person_id", "user_id"), NOT_A_KEY)
+    nothing = dict.fromkeys(("slug", "trial_id", "site_id", "review_id", "person_id", "user_id", "paper_id"), NOT_A_KEY)
     for method, rule in KEYED:
         found = outcome_of(who.ask(method, path_of(rule, world, **nothing)))
         assert found == ("403" if ROWS[method, rule][kind] == "403" else "404"), f"{method} {rule}"

@@ -10,10 +10,11 @@ from tests import make
 from tests.security import visitors
 
 PAGES_OF = {
-    "admin": ["Start", "Sites", "Reviews and people", "Board", "Accounts"],
+    "admin": ["Start", "Sites", "Reviews and people", "Messages", "Board", "Accounts"],
     "evaluator": [
         "Start",
         "Sites",
+        "Paper",
         "Board",
         "Outcomes",
         "Releases",
@@ -21,7 +22,7 @@ PAGES_OF = {
         "Released words",
         "Pages set aside",
     ],
-    "coordinator": ["Start", "Sites", "Reviews and people", "Board", "Words to read"],
+    "coordinator": ["Start", "Sites", "Reviews and people", "Messages", "Paper", "Board", "Words to read"],
     "funder": ["Start", "Funder page"],
 }
 
