@@ -28,6 +28,7 @@ class Settings:
     https: bool = True
     hosts: tuple[str, ...] = ("127.0.0.1", "localhost")
     proxies: int = 0
+    withdrawals: Path | None = None  # a file on another disk, for withdrawals that a restored backup must be told of
 
 
 def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
@@ -53,6 +54,7 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
         https=found.get("EVALAPP_HTTPS", "1") != "0",
         hosts=hosts,
         proxies=_whole_number(found, "EVALAPP_PROXIES"),
+        withdrawals=Path(found["EVALAPP_WITHDRAWALS"]) if found.get("EVALAPP_WITHDRAWALS", "").strip() else None,
     )
 
 

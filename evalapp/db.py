@@ -142,6 +142,29 @@ def undurable(engine: Engine) -> str | None:
     return f"PostgreSQL runs with {', '.join(off)} off; switch it on" if off else None
 
 
+def scrub(engine: Engine) -> bool:
+    """Leave nothing of deleted rows in an SQLite file and its journals; False when others were using it just then.
+
+    `secure_delete` alone is not enough: rows that once moved between pages leave copies in the pages' unused parts
+    (5 of 200 deleted rows could still be read so). The file is built anew, and a write-ahead log is emptied. On
+    PostgreSQL the tables are vacuumed; its log and its backups keep what was deleted until they themselves are.
+    """
+    if engine.dialect.name == "postgresql":
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.execute(text("VACUUM response, answer, free_text, score"))
+        return True
+    raw = engine.raw_connection()
+    try:
+        cursor = raw.cursor()
+        cursor.execute("VACUUM")
+        cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return bool(cursor.fetchone()[0] == 0)  # 1: a reader kept the log from being emptied
+    except sqlite3.OperationalError:  # somebody used the file for longer than its patience lasts
+        return False
+    finally:
+        raw.close()
+
+
 def reading(engine: Engine) -> Session:
     """A session that only reads: on SQLite it never takes the write lock."""
     return Session(engine.execution_options(reading=True), autoflush=False)

@@ -221,14 +221,21 @@ def _family(session: Session, review: Review, rng: np.random.Generator, now: dat
     for number in range(4 if to_try else int(rng.integers(1, 3))):
         easy = number >= 2 or (not to_try and rng.random() < EASY_READ)
         place = roster.add_person(session, review, "parent", form="easy_read" if easy else "standard")
-        if review.outcome == "death":
-            invite = to_try or rng.random() < 0.5
-            reason = None if invite else str(rng.choice(NOT_INVITED))
-            day = datetime.combine(review.ends_on or now.date(), time(9), LONDON)
-            roster.decide(session, place, invite=invite, reason=reason, actor="system", now=min(day, now))
+        reason = None
+        if review.outcome == "death" and not (to_try or rng.random() < 0.5):
+            reason = str(rng.choice(NOT_INVITED))
+        first = review.ends_on if review.outcome == "death" else review.triggered_on
+        day = datetime.combine(first or now.date(), time(9), LONDON)
+        gate = roster.Gate(reason != "not_safe", reason != "not_lawful", reason != "not_kind_now", _other(reason))
+        roster.decide(session, place, gate, actor="system", now=min(day, now))
     if review.outcome != "death" and (to_try or rng.random() < 0.25):
         for _ in range(2 if to_try else 1):
             roster.add_person(session, review, "young_person")
+
+
+def _other(reason: str | None) -> str | None:
+    """A reason that is none of a lead's three answers."""
+    return None if reason in {"not_safe", "not_lawful", "not_kind_now"} else reason
 
 
 def _asked(session: Session, trial: Trial) -> Iterator[Asked]:

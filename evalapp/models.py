@@ -207,7 +207,7 @@ class Membership(Base):
 class InvitationDecision(Base):
     """Whether someone may be asked: is it safe, lawful and kind? The last decision on a place holds.
 
-    The three answers are missing from decisions made before they were kept apart.
+    The three answers, and whether a death was known, are missing from decisions made before they were kept.
     """
 
     __tablename__ = "invitation_decision"
@@ -219,6 +219,7 @@ class InvitationDecision(Base):
     safe: Mapped[bool | None] = mapped_column(Boolean)
     lawful: Mapped[bool | None] = mapped_column(Boolean)
     kind: Mapped[bool | None] = mapped_column(Boolean)
+    after_death: Mapped[bool | None] = mapped_column(Boolean)  # whether a death was known: a yes from before does not hold
     decided_at: Mapped[datetime] = mapped_column(UtcDateTime)
     decided_by: Mapped[str] = mapped_column(String(40))
     __table_args__ = (

@@ -31,11 +31,13 @@ from evalapp.models import (
     FreeText,
     Membership,
     News,
+    Person,
     Response,
     Review,
     Score,
     Site,
     Wave,
+    Withdrawal,
 )
 from evalapp.shelf import questionnaire
 from evalapp.vault import Vault
@@ -96,6 +98,7 @@ _FORGET = tuple(
     for table in (_answer, _words)
 )
 _FORGET_ALL = tuple(delete(table).where(table.c.response_id == bindparam("response")) for table in (_answer, _words))
+_ERASED = tuple(delete(table) for table in (_answer, _words, _score))
 _RESPONSE = select(Response).where(Response.id == bindparam("response")).with_for_update()
 _OF_ASSIGNMENT = select(Response).where(Response.assignment_id == bindparam("assignment")).with_for_update()
 
@@ -116,7 +119,7 @@ def begin(
 ) -> Response:
     """Start (or come back to) the response to an assignment: consent given, or the wish not to take part.
 
-    Raises NotOpen outside the window, AlreadyAnswered after a submit or a "no".
+    Raises NotOpen outside the window and to somebody who has withdrawn, AlreadyAnswered after a submit or a "no".
     """
     # Held, so that two yeses at one moment begin one response: there is no row of it to lock yet.
     assignment = session.get_one(Assignment, assignment_id, with_for_update={"key_share": True})
@@ -127,7 +130,7 @@ def begin(
         if not agreed:
             _decline(session, found)
         return found
-    if not assignment.opens_on <= today <= assignment.closes_on:
+    if not assignment.opens_on <= today <= assignment.closes_on or _has_withdrawn(session, assignment):
         raise NotOpen
     response = Response(
         assignment_id=assignment_id,
@@ -671,6 +674,40 @@ def by_receipt(session: Session, receipt: str) -> tuple[str, date] | None:
 def _locked(session: Session, query: Select[Response], **key: str) -> Response | None:
     """The response, held until the transaction ends (SQLite's IMMEDIATE transaction holds the whole file)."""
     return session.scalar(query, key, execution_options={"populate_existing": True})
+
+
+def _has_withdrawn(session: Session, assignment: Assignment) -> bool:
+    """Whether the person asked not to be asked this. Their row is held, so that what they take back meanwhile stays so."""
+    person = (
+        select(Person.id)
+        .join(Membership, Membership.person_id == Person.id)
+        .where(Membership.id == assignment.membership_id)
+        .with_for_update(read=True, key_share=True, of=Person)
+    )
+    withdrawn = session.get(Withdrawal, session.scalars(person).one(), populate_existing=True)
+    if withdrawn is None:
+        return False
+    return withdrawn.choice != "no_contact" or assignment.opens_on > withdrawn.withdrawn_on
+
+
+def erase(session: Session, person_id: str, *, sent: bool) -> None:
+    """Delete what a person gave: pages saved and not sent, and with `sent` everything, a no to taking part included.
+
+    Rows alone go here; what SQLite leaves of them in its file goes with `db.scrub`, after the commit.
+    """
+    mine = (
+        select(Response.id)
+        .join(Assignment, Assignment.id == Response.assignment_id)
+        .join(Membership, Membership.id == Assignment.membership_id)
+        .where(Membership.person_id == person_id)
+    )
+    if not sent:
+        mine = mine.where(Response.state == "open")
+    gone = session.scalars(mine.with_for_update(of=Response)).all()
+    for statement in _ERASED if gone else ():
+        session.execute(statement.where(statement.table.c.response_id.in_(gone)))
+    session.execute(delete(Response).where(Response.id.in_(gone)))  # what else belongs to them follows by its key
+    session.flush()
 
 
 def _decline(session: Session, response: Response) -> None:

@@ -71,6 +71,10 @@ class Vault:
         letters = "".join(CROCKFORD[number >> shift & 31] for shift in range(35, -1, -5))
         return f"{letters[:4]}-{letters[4:]}"
 
+    def withdrawal_mark(self, person_id: str) -> str:
+        """What a withdrawal is called outside the database: found again with the key, and by nobody without it."""
+        return self._mac("withdrawal", person_id).hex()[:32]
+
     def seal(self, text: str, place: str) -> bytes:
         """Encrypt words with AES-256-GCM, bound to the place they belong to (table|row|column)."""
         nonce = secrets.token_bytes(NONCE_BYTES)

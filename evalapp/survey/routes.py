@@ -9,10 +9,10 @@ from flask_babel import gettext
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
-from evalapp import access, db, languages, responses
+from evalapp import access, db, languages, responses, withdrawals
 from evalapp.access import Permission, database, requires, vault
 from evalapp.codes import MistypedCode, read_code
-from evalapp.survey import door, helplines, journey
+from evalapp.survey import door, helplines, journey, told
 from evalapp.survey.forms import form_for
 from evalapp.survey.journey import Asked, Sheet, Visit
 from evalapp.survey.sheets import LANGUAGE, check_page, go_on, question_page, save_typed
@@ -63,7 +63,7 @@ def follow_link() -> str:
 @requires(Permission.OPEN_THE_DOOR)
 def enter() -> Any:
     """From a code to a visit. Wrong, replaced, ended and never given are one and the same page."""
-    typed, kept = request.form.get("code", ""), _kept()
+    typed, kept = request.form.get("code", ""), {**_kept(), "then": _then()}
     languages.choose(request.form.get("language", ""), keep=True)
     if request.form.get("go"):
         languages.choose(request.form["go"].removeprefix(LANGUAGE), keep=True)
@@ -90,15 +90,15 @@ def enter() -> Any:
     session["language"] = language
     session["visit"] = journey.open_visit(database(), person_id, language=language, now=access.now())
     database().commit()
-    return _typed_before() or redirect(url_for("survey.go"), 303)
+    return _typed_before() or redirect(url_for("survey.change" if _then() else "survey.go"), 303)
 
 
 @pages.get("/go")
 @requires(Permission.TAKE_PART)
 def go() -> Response:
-    """To whatever is next for this person."""
+    """To whatever is next for this person; a parent is asked about a young person first, and may put that off."""
     visit, asked = _mine()
-    return go_on(visit, journey.current(asked, visit, access.today()))
+    return _to_child(visit) or go_on(visit, journey.current(asked, visit, access.today()))
 
 
 @pages.get("/about")
@@ -109,13 +109,23 @@ def about() -> Any:
     if found is None or found.state is not None:
         return go_on(visit, found)
     instrument = journey.in_language(found, languages.current())
+    shown = told.told(found, minutes=minutes(instrument), pages=len(instrument.pages))
     return render_template(
-        "survey/about.html",
-        minutes=minutes(instrument),
-        pages=len(instrument.pages),
-        closes_on=found.closes_on,
-        in_english=instrument.language != languages.current(),
-    )
+        "survey/about.html", told=shown, in_english=instrument.language != languages.current(),
+        foreign=shown.language != languages.current(),
+    )  # fmt: skip
+
+
+@pages.get("/said")
+@requires(Permission.TAKE_PART)
+def said() -> Any:
+    """What happens to what a person says; it can be read at any time, before the questions and after."""
+    visit, asked = _mine()
+    found = journey.current(asked, visit, access.today()) or next(iter(asked), None)
+    if found is None:
+        return go_on(visit, None)
+    shown = told.told(found)
+    return render_template("survey/said.html", told=shown, foreign=shown.language != languages.current())
 
 
 @pages.get("/consent")
@@ -125,7 +135,7 @@ def consent() -> Any:
     found = journey.current(asked, visit, access.today())
     if found is None or found.state is not None:
         return go_on(visit, found)
-    return render_template("survey/consent.html", assignment=found.assignment_id)
+    return _consent_page(found)
 
 
 @pages.post("/consent")
@@ -136,14 +146,14 @@ def decide() -> Any:
     found = _named(asked)
     answer = request.form.get("agreed")
     if answer not in {"yes", "no"}:
-        return render_template("survey/consent.html", assignment=found.assignment_id, unanswered=True), 422
+        return _consent_page(found, unanswered=True), 422
     try:
         responses.begin(
             database(),
             found.assignment_id,
             language=journey.in_language(found, languages.current()).language,
             mode="own_link",
-            consent_version=journey.CONSENT_VERSION,
+            consent_version=told.told(found).name,
             agreed=answer == "yes",
             today=access.today(),
         )
@@ -237,6 +247,8 @@ def done() -> str:
         missed=any(one.state in {None, "open"} and one.closes_on < today for one in asked),
         opens_on=min((one.opens_on for one in asked if one.state is None and one.opens_on > today), default=None),
         another=journey.current(asked, visit, today) is not None,
+        withdrawn=withdrawals.of_person(database(), visit.person_id),
+        child=bool(journey.children_of(database(), visit.person_id)),
     )
 
 
@@ -278,8 +290,17 @@ def speak() -> Response:
     """Another language for the pages without a form of their own; those with one switch through it."""
     languages.choose(request.form.get("go", "").removeprefix(LANGUAGE), keep=True)
     back = request.form.get("back", "")
-    known = back in {"/about", "/consent", "/check", "/check?rest=skipped", "/done", "/help", "/stopped", "/exit"}
+    known = back in {"/about", "/consent", "/check", "/check?rest=skipped", "/done", "/help", "/stopped", "/exit", "/said",
+                      "/change", "/change/done", "/permission"}
     return redirect(back if known else "/go", 303)
+
+
+def _consent_page(found: Asked, *, unanswered: bool = False) -> str:
+    shown = told.told(found)
+    return render_template(
+        "survey/consent.html", told=shown, assignment=found.assignment_id, unanswered=unanswered,
+        foreign=shown.language != languages.current(),
+    )  # fmt: skip
 
 
 def _mine() -> tuple[Visit, list[Asked]]:
@@ -304,6 +325,20 @@ def _too_late(asked: Asked) -> tuple[str, int]:
     """The answers were sent before: what was typed since is not added, and the person is told so."""
     database().rollback()
     return render_template("survey/sent_before.html", declined=asked.state == "declined"), 409
+
+
+def _to_child(visit: Visit) -> Response | None:
+    """To the page about a young person, where a parent has not decided and did not put it off."""
+    if "later" in request.args or all(
+        one.agreed is not None for one in journey.children_of(database(), visit.person_id)
+    ):
+        return None
+    return redirect(url_for("survey.child"), 303)
+
+
+def _then() -> str:
+    """Where a code leads when not to the questions: the page for changing one's mind, and nowhere else."""
+    return "change" if request.form.get("then") == "change" else ""
 
 
 def _kept() -> dict[str, str]:

@@ -18,7 +18,7 @@ def upgrade() -> None:
     op.add_column("trial", sa.Column("contact", sa.String(200), nullable=True))
     op.add_column("membership", sa.Column("under_16", sa.Boolean(), nullable=True))
     with op.batch_alter_table("invitation_decision") as decision:
-        for answer in ("safe", "lawful", "kind"):
+        for answer in ("safe", "lawful", "kind", "after_death"):
             decision.add_column(sa.Column(answer, sa.Boolean(), nullable=True))
         decision.create_check_constraint(
             op.f("ck_invitation_decision_invited_when_safe_lawful_and_kind"), SAFE_LAWFUL_KIND
@@ -96,7 +96,7 @@ def downgrade() -> None:
     op.drop_table("site_rules")
     with op.batch_alter_table("invitation_decision") as decision:
         decision.drop_constraint(op.f("ck_invitation_decision_invited_when_safe_lawful_and_kind"), type_="check")
-        for answer in ("kind", "lawful", "safe"):
+        for answer in ("after_death", "kind", "lawful", "safe"):
             decision.drop_column(answer)
     op.drop_column("membership", "under_16")
     op.drop_column("trial", "contact")

@@ -65,7 +65,7 @@ def test_the_whole_way_from_code_to_receipt(world: World) -> None:
         "submitted",
         "en",
         "own_link",
-        "1",
+        "practitioner-E1-en",
     )
     assert world.stored(place) == {
         "agree": Given(4), "face": Given(3), "picture": Given(None, "prefer_not"), "rated": Given(10), "one": Given("blue"),

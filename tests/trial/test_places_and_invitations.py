@@ -18,6 +18,7 @@ from tests.security import visitors
 from tests.security.visitors import Browser, World
 
 JOINED = date(2026, 2, 20)
+YES = roster.Gate(safe=True, lawful=True, kind=True)
 
 
 @pytest.fixture
@@ -109,13 +110,14 @@ def test_a_site_whose_joining_is_not_recorded_asks_nobody_yet(session: Session) 
 
 def test_after_a_death_a_yes_asks_the_bereaved_form_alone_and_a_no_takes_it_back(session: Session) -> None:
     place = make.person(session, review_of(session, "death"), "parent", form="easy_read")
-    roster.decide(session, place, invite=True, reason=None, actor="lead", now=NOW)
+    roster.decide(session, place, YES, actor="lead", now=NOW)
     assert asked(session, place) == BEREAVED
-    roster.decide(session, place, invite=False, reason="not_kind_now", actor="lead", now=NOW)
+    roster.decide(session, place, roster.Gate(True, True, kind=False), actor="lead", now=NOW)
     assert asked(session, place) == {}
     last = roster.decision_on(session, place)
     assert last is not None
     assert (last.number, last.invite, last.reason) == (2, False, "not_kind_now")
+    assert (last.safe, last.lawful, last.kind) == (True, True, False)
     actions = session.scalars(select(Audit.action).order_by(Audit.id)).all()
     assert actions.count("invitation decided") == 2
     assert audit.first_break(session) is None
@@ -124,9 +126,9 @@ def test_after_a_death_a_yes_asks_the_bereaved_form_alone_and_a_no_takes_it_back
 def test_a_no_takes_back_what_nobody_began_and_keeps_what_somebody_did(session: Session, vault: Vault) -> None:
     place = make.person(session, review_of(session), "parent")
     make.answered(session, make.assignment(session, place, "before"), vault)
-    roster.decide(session, place, invite=False, reason="said_no", actor="lead", now=NOW)
+    roster.decide(session, place, roster.Gate(True, True, True, "said_no"), actor="lead", now=NOW)
     assert asked(session, place) == {"before": ["parent_before"]}
-    roster.decide(session, place, invite=True, reason=None, actor="lead", now=NOW)
+    roster.decide(session, place, YES, actor="lead", now=NOW)
     assert asked(session, place) == STANDARD
 
 
