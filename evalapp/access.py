@@ -38,6 +38,9 @@ class Permission(StrEnum):
     MANAGE_SITES = "see the sites and add one"
     MANAGE_PEOPLE = "add reviews and the people in them"
     MANAGE_CARDS = "give a person a new card"
+    SET_RULES = "say who decides at a site, and how young people are asked there"
+    DECIDE_INVITATIONS = "decide, where one is the site's lead, whether a parent may be asked"
+    SET_TERMS = "say whom people may ask, and until when their answers can be deleted"
     RECORD_ALLOCATION = "see and record which arm a site was given"
     SEE_BOARD = "see who was expected and who answered, in steps"
     SEE_BOARD_WHOLE = "see those counts whole"
@@ -55,6 +58,9 @@ MAY: dict[Permission, frozenset[Role]] = {
     Permission.MANAGE_SITES: frozenset({Role.ADMIN, Role.EVALUATOR, Role.COORDINATOR}),
     Permission.MANAGE_PEOPLE: frozenset({Role.ADMIN, Role.COORDINATOR}),
     Permission.MANAGE_CARDS: frozenset({Role.ADMIN, Role.COORDINATOR}),
+    Permission.SET_RULES: frozenset({Role.ADMIN}),
+    Permission.DECIDE_INVITATIONS: frozenset({Role.ADMIN, Role.COORDINATOR}),
+    Permission.SET_TERMS: frozenset({Role.ADMIN, Role.EVALUATOR}),
     Permission.RECORD_ALLOCATION: frozenset({Role.EVALUATOR}),
     Permission.SEE_BOARD: frozenset({Role.ADMIN, Role.EVALUATOR, Role.COORDINATOR}),
     Permission.SEE_BOARD_WHOLE: frozenset({Role.EVALUATOR}),

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from evalapp import accounts, db, releases, responses, roster, schema
 from evalapp.access import LONDON
-from evalapp.models import Allocation, Arm, Assignment, Membership, Review, Site, Trial, Wave
+from evalapp.models import Allocation, Arm, Assignment, Membership, Review, Site, SiteRules, Trial, Wave
 from evalapp.responses import Given
 from evalapp.vault import Vault
 from instruments import Instrument, Item, Scale, visible
@@ -95,6 +95,7 @@ def make(folder: Path, settings_url: str, vault: Vault, *, base_url: str, now: d
         trial = _trial(session, now)
         staff = _staff(session, now)
         _sites(session, trial, rng, now)
+        _rules(session, trial, next(user.id for user, role, _ in staff if role == "coordinator"))
         _answer(session, trial, vault, rng, now.astimezone(LONDON).date())
         participants = list(_cards(session, trial, vault, base_url, now))
         evaluator = next(user for user, role, _ in staff if role == "evaluator")
@@ -231,6 +232,13 @@ def _family(session: Session, review: Review, rng: np.random.Generator, now: dat
     if review.outcome != "death" and (to_try or rng.random() < 0.25):
         for _ in range(2 if to_try else 1):
             roster.add_person(session, review, "young_person")
+
+
+def _rules(session: Session, trial: Trial, lead_id: str) -> None:
+    """The coordinator is every site's lead; young people decide for themselves, so that each card can be tried alone."""
+    for site_id in session.scalars(select(Site.id).where(Site.trial_id == trial.id)).all():
+        session.add(SiteRules(site_id=site_id, lead_id=lead_id, young_people="never"))
+    session.flush()
 
 
 def _other(reason: str | None) -> str | None:

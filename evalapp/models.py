@@ -65,7 +65,9 @@ class Trial(Base):
     threshold: Mapped[int] = mapped_column(Integer, default=10)
     text_reader: Mapped[str | None] = mapped_column(String(200))  # who reads free text; no reader, no boxes
     locks_on: Mapped[date | None] = mapped_column(Date)  # from this day on nobody's answers can be taken out any more
-    contact: Mapped[str | None] = mapped_column(String(200))  # whom people may ask about the study: printed as it stands
+    contact: Mapped[str | None] = mapped_column(
+        String(200)
+    )  # whom people may ask about the study: printed as it stands
     arms: Mapped[list["Arm"]] = relationship(order_by="Arm.position")
     waves: Mapped[list["Wave"]] = relationship(order_by="Wave.position")
     __table_args__ = (
@@ -219,7 +221,9 @@ class InvitationDecision(Base):
     safe: Mapped[bool | None] = mapped_column(Boolean)
     lawful: Mapped[bool | None] = mapped_column(Boolean)
     kind: Mapped[bool | None] = mapped_column(Boolean)
-    after_death: Mapped[bool | None] = mapped_column(Boolean)  # whether a death was known: a yes from before does not hold
+    after_death: Mapped[bool | None] = mapped_column(
+        Boolean
+    )  # whether a death was known: a yes from before does not hold
     decided_at: Mapped[datetime] = mapped_column(UtcDateTime)
     decided_by: Mapped[str] = mapped_column(String(40))
     __table_args__ = (

@@ -354,9 +354,7 @@ def say(session: Session, young_id: str, parent_id: str, *, agreed: bool, consen
 
     Nothing goes on the record of staff's doings: nobody there learns who said no.
     """
-    query = select(ParentalConsent).where(
-        ParentalConsent.young_id == young_id, ParentalConsent.parent_id == parent_id
-    )
+    query = select(ParentalConsent).where(ParentalConsent.young_id == young_id, ParentalConsent.parent_id == parent_id)
     pair = session.scalars(query.with_for_update().execution_options(populate_existing=True)).one()
     if pair.agreed is not False and pair.agreed != agreed:
         pair.agreed, pair.consent_version, pair.decided_on = agreed, consent_version, today

@@ -109,7 +109,9 @@ def read(document: str, version: int, language: str) -> Information | None:
             return None
         own = tomllib.loads(path.read_text(encoding="utf-8"))
     _check(f"{document} {version} {language}", own, source)
-    nations = FOLDER / NATIONS / (f"{source['nations']}.toml" if own is source else f"{source['nations']}.{language}.toml")
+    nations = (
+        FOLDER / NATIONS / (f"{source['nations']}.toml" if own is source else f"{source['nations']}.{language}.toml")
+    )
     return Information(
         document=document, version=version, language=language, approved=own["status"] == "approved",
         roles=tuple(source["roles"]), words=own["words"], nations=tomllib.loads(nations.read_text(encoding="utf-8")),

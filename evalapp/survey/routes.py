@@ -290,8 +290,20 @@ def speak() -> Response:
     """Another language for the pages without a form of their own; those with one switch through it."""
     languages.choose(request.form.get("go", "").removeprefix(LANGUAGE), keep=True)
     back = request.form.get("back", "")
-    known = back in {"/about", "/consent", "/check", "/check?rest=skipped", "/done", "/help", "/stopped", "/exit", "/said",
-                      "/change", "/change/done", "/permission"}
+    known = back in {
+        "/about",
+        "/consent",
+        "/check",
+        "/check?rest=skipped",
+        "/done",
+        "/help",
+        "/stopped",
+        "/exit",
+        "/said",
+        "/change",
+        "/change/done",
+        "/permission",
+    }
     return redirect(back if known else "/go", 303)
 
 

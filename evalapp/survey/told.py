@@ -24,7 +24,9 @@ class Told:
 def told(asked: Asked, *, minutes: int = 0, pages: int = 0) -> Told:
     """What somebody is told about a questionnaire they are asked to answer."""
     found = consents.information(asked.role, languages.current(), drafts=asked.demonstration)
-    places = _places(found, asked.nation, asked.terms, minutes=str(minutes), pages=str(pages), day=long(asked.closes_on))
+    places = _places(
+        found, asked.nation, asked.terms, minutes=str(minutes), pages=str(pages), day=long(asked.closes_on)
+    )
     return Told(
         name=found.name(asked.role, asked.nation),
         language=found.language,

@@ -43,7 +43,9 @@ def upgrade() -> None:
         sa.Column("consent_version", sa.String(20), nullable=True),
         sa.Column("decided_on", sa.Date(), nullable=True),
         sa.CheckConstraint("young_id <> parent_id", name=op.f("ck_parental_consent_two_people")),
-        sa.CheckConstraint("(agreed IS NULL) = (decided_on IS NULL)", name=op.f("ck_parental_consent_day_when_decided")),
+        sa.CheckConstraint(
+            "(agreed IS NULL) = (decided_on IS NULL)", name=op.f("ck_parental_consent_day_when_decided")
+        ),
         sa.ForeignKeyConstraint(["young_id"], ["membership.id"], name=op.f("fk_parental_consent_young_id_membership")),
         sa.ForeignKeyConstraint(
             ["parent_id"], ["membership.id"], name=op.f("fk_parental_consent_parent_id_membership")

@@ -36,6 +36,13 @@ GET  /q/<int:number>                                   door 303  door door door 
 POST /q/<int:number>                                   401  409  401  401  401  401  401  401
 GET  /check                                            door 303  door door door door door door
 POST /check                                            401  409  401  401  401  401  401  401
+GET  /said                                             door 200  door door door door door door
+GET  /change                                           200  200  200  200  200  200  200  200
+POST /change                                           401  422  401  401  401  401  401  401
+POST /change/sure                                      401  400  401  401  401  401  401  401
+GET  /change/done                                      door 303  door door door door door door
+GET  /permission                                       door 303  door door door door door door
+POST /permission                                       401  409  401  401  401  401  401  401
 GET  /done                                             door 200  door door door door door door
 GET  /staff/sign-in                                    200  200  200  200  200  200  200  200
 POST /staff/sign-in                                    422  422  422  422  422  422  422  422
@@ -70,6 +77,12 @@ GET  /staff/people/<review_id>/facts                   in   in   200  403  200  
 POST /staff/people/<review_id>/facts                   in   in   303  403  303  403  in   in
 GET  /staff/people/<review_id>/<person_id>/invitation  in   in   404  403  404  403  in   in
 POST /staff/people/<review_id>/<person_id>/invitation  in   in   404  403  404  403  in   in
+GET  /staff/people/<review_id>/<person_id>/parent      in   in   404  403  404  403  in   in
+POST /staff/people/<review_id>/<person_id>/parent      in   in   404  403  404  403  in   in
+GET  /staff/sites/<site_id>/rules                      in   in   200  403  403  403  in   in
+POST /staff/sites/<site_id>/rules                      in   in   422  403  403  403  in   in
+GET  /staff/trials/<trial_id>/terms                    in   in   200  200  403  403  in   in
+POST /staff/trials/<trial_id>/terms                    in   in   303  303  403  403  in   in
 GET  /staff/sites/<site_id>/people                     in   in   200  403  200  403  in   in
 GET  /staff/sites/<site_id>/people/add                 in   in   200  403  200  403  in   in
 POST /staff/sites/<site_id>/people/add                 in   in   422  403  422  403  in   in

@@ -9,7 +9,7 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from evalapp import audit, findings, responses, roster
-from evalapp.models import Assignment, Audit, InvitationDecision, Membership, Review, Wave
+from evalapp.models import Assignment, Audit, Membership, Review, Wave
 from evalapp.survey import journey
 from evalapp.vault import Vault
 from tests import make
@@ -221,30 +221,12 @@ def test_people_are_added_for_a_site_and_get_cards_of_their_own(
     assert coordinator.get(f"{path}/{world.place.person_id}/card").status_code == 404  # of a review, not of the site
 
 
-def test_whether_to_ask_a_parent_is_decided_on_a_page(coordinator: Browser, session: Session, world: World) -> None:
-    review = make.review(session, session.merge(world.site), "Review 2", outcome="death")
-    place = make.person(session, review, "parent")
-    session.commit()
-    page = coordinator.get(f"/staff/people/{review.id}").get_data(as_text=True)
-    assert "No: nobody has decided" in page
-    path = f"/staff/people/{review.id}/{place.person_id}/invitation"
-    assert coordinator.fill(path, {"invite": "no", "reason": ""}).status_code == 422
-    assert coordinator.fill(path, {"invite": "", "reason": ""}).status_code == 422
-    assert coordinator.fill(path, {"invite": "no", "reason": "bad luck"}).status_code == 422
-    assert coordinator.fill(path, {"invite": "no", "reason": "not_lawful"}).status_code == 303
-    assert "not be lawful" in coordinator.get(f"/staff/people/{review.id}").get_data(as_text=True)
-    assert coordinator.fill(path, {"invite": "yes", "reason": "not_safe"}).status_code == 303
-    kept = session.scalars(select(InvitationDecision).order_by(InvitationDecision.number)).all()
-    assert [(one.invite, one.reason) for one in kept] == [(False, "not_lawful"), (True, None)]
-    assert asked(session, place) == BEREAVED
-    session.commit()
-    assert coordinator.get(f"/staff/people/{world.review.id}/{world.place.person_id}/invitation").status_code == 404
-
-
 def test_what_becomes_known_of_a_review_is_kept_and_changes_what_is_asked(
     coordinator: Browser, session: Session, world: World
 ) -> None:
     parent = make.person(session, session.merge(world.review), "parent")
+    session.commit()
+    assert asked(session, parent) == STANDARD
     session.commit()
     path = f"/staff/people/{world.review.id}/facts"
     facts = {
@@ -272,8 +254,10 @@ def test_what_becomes_known_of_a_review_is_kept_and_changes_what_is_asked(
 def test_a_parent_can_be_given_easy_read(coordinator: Browser, session: Session, world: World) -> None:
     path = f"/staff/people/{world.review.id}/add"
     sent = {"role": "parent", "agency": "", "level": "", "number": "1", "expected": "1", "reads": "easy_read"}
-    assert coordinator.fill(path, sent).status_code == 200
+    assert coordinator.fill(path, sent).status_code == 303  # no card before a lead has decided
     place = session.scalars(select(Membership).where(Membership.role == "parent")).one()
+    assert asked(session, place) == {}
+    roster.decide(session, place, YES, actor="lead", now=NOW)
     assert "parent_easy_read_before" in asked(session, place)["before"]
     session.commit()
     assert "easy read" in coordinator.get(f"/staff/people/{world.review.id}").get_data(as_text=True)
