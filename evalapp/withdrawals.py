@@ -38,6 +38,11 @@ def of_person(session: Session, person_id: str) -> Withdrawal | None:
     return session.get(Withdrawal, person_id, populate_existing=True)
 
 
+def by_receipt(session: Session, receipt: str) -> Withdrawal | None:
+    """The withdrawal a receipt belongs to, for someone who asks whether it was done."""
+    return session.scalar(select(Withdrawal).where(Withdrawal.receipt == receipt.strip().upper()))
+
+
 def may_delete(trial: Trial, today: date) -> bool:
     """Whether what somebody gave can still be taken out."""
     return trial.locks_on is None or today < trial.locks_on
