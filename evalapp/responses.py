@@ -397,6 +397,47 @@ def board_tally(session: Session, trial_id: str) -> "pd.DataFrame":
     )
 
 
+def flow_tally(session: Session, trial_id: str, today: date) -> "pd.DataFrame":
+    """What became of every questionnaire expected, counted by the database: a row a wave, in the trial's order.
+
+    Columns: wave, expected, answered, declined, withdrawn (their person withdrew from being asked it, or had it deleted),
+    under_way, missed (closed without an answer), waiting (open or yet to open). The last six always make up `expected`.
+    """
+    import pandas as pd  # noqa: PLC0415  (as above)
+
+    unwanted = and_(
+        Withdrawal.choice.is_not(None),
+        (Withdrawal.choice != "no_contact") | (Assignment.opens_on > Withdrawal.withdrawn_on),
+    )
+    became = case(
+        (Response.state == "submitted", "answered"),
+        (Response.state == "declined", "declined"),
+        (unwanted, "withdrawn"),
+        (Assignment.closes_on < today, "missed"),
+        (Response.state == "open", "under_way"),
+        else_="waiting",
+    ).label("became")
+    query = (
+        select(Wave.position, Wave.code, became, func.count())
+        .select_from(Assignment)
+        .join(Wave, Wave.id == Assignment.wave_id)
+        .join(Membership, Membership.id == Assignment.membership_id)
+        .outerjoin(Withdrawal, Withdrawal.person_id == Membership.person_id)
+        .outerjoin(Response, Response.assignment_id == Assignment.id)
+        .where(Wave.trial_id == trial_id)
+        .group_by(Wave.position, Wave.code, became)
+    )
+    counts: dict[tuple[int, str], dict[str, int]] = {}
+    for position, wave, kind, number in session.execute(query):
+        counts.setdefault((position, wave), {})[kind] = number
+    kinds = ["answered", "declined", "withdrawn", "under_way", "missed", "waiting"]
+    rows = [
+        {"wave": wave, "expected": sum(found.values()), **{kind: found.get(kind, 0) for kind in kinds}}
+        for (_, wave), found in sorted(counts.items())
+    ]
+    return pd.DataFrame(rows, columns=["wave", "expected", *kinds])
+
+
 def people_expected(session: Session, trial_id: str, by: str, filters: Mapping[str, str]) -> dict[str | None, int]:
     """How many different people are expected to answer something, by the id of a site or review, or by wave or role.
 

@@ -4,13 +4,14 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import and_, case, delete, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from evalapp import audit
 from evalapp.codes import Code, hash_secret, new_code
 from evalapp.models import (
+    NOT_INVITED,
     Allocation,
     Arm,
     Assignment,
@@ -296,7 +297,7 @@ def is_invited(session: Session, place: Membership, review: Review) -> bool:
     if place.role not in FAMILY:
         return True
     decision, death = decision_on(session, place), review.outcome == "death"
-    if decision is not None and not (death and decision.after_death is False):
+    if decision is not None and not (death and decision.invite and decision.after_death is False):
         return decision.invite
     return place.role not in GATED and not death
 
@@ -318,6 +319,41 @@ def decide(session: Session, place: Membership, gate: Gate, *, actor: str, now: 
     )
     assign(session, place)
     return decision
+
+
+UNDECIDED, ASKED = "nobody_decided", "asked"
+
+
+def gate_counts(session: Session, trial_id: str, role: str = "parent") -> dict[str, int]:
+    """Of everyone of a role expected in a review: how many may be asked, on how many nobody has decided, and how many are
+    kept from it by each reason. A person in two reviews is decided on twice, and counts twice."""
+    last = (
+        select(InvitationDecision.membership_id, func.max(InvitationDecision.number).label("number"))
+        .group_by(InvitationDecision.membership_id)
+        .subquery()
+    )
+    lapsed = and_(Review.outcome == "death", InvitationDecision.after_death.is_(False), InvitationDecision.invite)
+    found = case(
+        (InvitationDecision.id.is_(None), UNDECIDED),
+        (lapsed, UNDECIDED),
+        (InvitationDecision.invite, ASKED),
+        else_=InvitationDecision.reason,
+    ).label("found")
+    query = (
+        select(found, func.count())
+        .select_from(Membership)
+        .join(Review, Review.id == Membership.review_id)
+        .join(Site, Site.id == Review.site_id)
+        .outerjoin(last, last.c.membership_id == Membership.id)
+        .outerjoin(
+            InvitationDecision,
+            and_(InvitationDecision.membership_id == Membership.id, InvitationDecision.number == last.c.number),
+        )
+        .where(Site.trial_id == trial_id, Membership.role == role)
+        .group_by(found)
+    )
+    counted = {kind: number for kind, number in session.execute(query)}  # noqa: C416  (pairs, to mypy)
+    return {kind: counted.get(kind, 0) for kind in (ASKED, UNDECIDED, *NOT_INVITED)}
 
 
 def rules_of(session: Session, site_id: str) -> SiteRules:

@@ -143,7 +143,7 @@ def test_a_translation_with_other_lines_or_places_is_refused() -> None:
         [{"title": "A", "lines": ["{days}"]}],
         [{"title": "A", "lines": ["no"]}],
     ):
-        with pytest.raises(ValueError, match="about has other lines|places other than"):
+        with pytest.raises(ValueError, match=r"about has other lines|places other than"):
             consents._check("x", {**english, "about": wrong}, english)
     with pytest.raises(ValueError, match="child"):
         consents._check("x", {**english, "child": {}}, english)

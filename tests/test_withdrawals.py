@@ -373,7 +373,7 @@ def test_a_file_in_use_is_said_not_to_be_clean(planted: tuple[Engine, Planted]) 
 
 
 @pytest.fixture
-def command(planted: tuple[Engine, Planted], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[CliRunner]:
+def command(planted: tuple[Engine, Planted], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CliRunner:
     """The `evalapp` command over the planted file, with the file that is kept outside it."""
     _, made = planted
     settings = tmp_path / "settings.env"
@@ -389,7 +389,7 @@ def command(planted: tuple[Engine, Planted], tmp_path: Path, monkeypatch: pytest
     for name in [one for one in os.environ if one.startswith("EVALAPP_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("EVALAPP_SECRETS", str(settings))
-    yield CliRunner()
+    return CliRunner()
 
 
 def run(command: CliRunner, *words: str) -> str:

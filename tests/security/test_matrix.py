@@ -93,6 +93,7 @@ GET  /dashboard/responses                              in   in   303  303  303  
 GET  /dashboard/<slug>/                                in   in   200  200  200  403  in   in
 GET  /dashboard/<slug>/responses                       in   in   200  200  200  403  in   in
 GET  /dashboard/<slug>/responses.csv                   in   in   200  200  200  403  in   in
+GET  /dashboard/<slug>/flow.csv                        in   in   403  200  403  403  in   in
 GET  /dashboard/outcomes                               in   in   403  303  403  403  in   in
 GET  /dashboard/<slug>/outcomes                        in   in   403  200  403  403  in   in
 GET  /dashboard/<slug>/outcomes/<code>                 in   in   403  200  403  403  in   in
