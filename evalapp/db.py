@@ -158,7 +158,8 @@ def scrub(engine: Engine) -> bool:
         cursor = raw.cursor()
         cursor.execute("VACUUM")
         cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        return bool(cursor.fetchone()[0] == 0)  # 1: a reader kept the log from being emptied
+        found = cursor.fetchone()
+        return found is not None and found[0] == 0  # 1: a reader kept the log from being emptied
     except sqlite3.OperationalError:  # somebody used the file for longer than its patience lasts
         return False
     finally:

@@ -432,7 +432,7 @@ def may_have_card(session: Session, person_id: str) -> bool:
         .where(Membership.person_id == person_id)
     )
     return any(
-        place.role not in GATED or (review is not None and is_invited(session, place, review))
+        place.role not in GATED or (place.review_id is not None and is_invited(session, place, review))
         for place, review in places
     )
 
@@ -451,5 +451,5 @@ def card_ends_on(session: Session, person_id: str) -> date | None:
     ).first()
     if found is None:
         return None
-    last = found.closes_on + GRACE
+    last: date = found.closes_on + GRACE
     return last if found.locks_on is None else max(last, found.locks_on - timedelta(days=1))

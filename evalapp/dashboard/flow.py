@@ -36,9 +36,9 @@ GATE = {
 
 def table(tally: pd.DataFrame) -> Table:
     """The flow by wave, from `responses.flow_tally`: every line adds up to what was expected."""
-    rows = tuple(
-        (WAVE_NAMES[str(row.wave)], *(int(getattr(row, kind)) for kind in KINDS))
-        for row in tally.itertuples(index=False)
+    counts = tally[list(KINDS)].to_dict("records")
+    rows: tuple[tuple[str | float | None, ...], ...] = tuple(
+        (WAVE_NAMES[wave], *(int(row[kind]) for kind in KINDS)) for wave, row in zip(tally["wave"], counts, strict=True)
     )
     return Table(("Wave", *KINDS.values()), rows)
 

@@ -6,6 +6,7 @@ from flask import abort, current_app, redirect, render_template, request, sessio
 
 from evalapp import access, db, languages, roster, withdrawals
 from evalapp.access import Permission, database, requires, vault
+from evalapp.consents import Terms
 from evalapp.models import Person, Trial, Withdrawal
 from evalapp.survey import journey, told
 from evalapp.survey.journey import Child
@@ -114,7 +115,7 @@ def _offered(person_id: str) -> tuple[str, ...]:
 
 def _choices_page(person_id: str, *, unanswered: bool = False, too_late: bool = False) -> str:
     trial = _trial_of(person_id)
-    last = journey.Terms(locks_on=trial.locks_on).last_day
+    last = Terms(locks_on=trial.locks_on).last_day
     return render_template(
         "survey/change.html",
         offered=_offered(person_id),

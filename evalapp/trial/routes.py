@@ -306,8 +306,8 @@ def invitation(review_id: str, person_id: str) -> Page:
             roles=forms.ROLE_LABELS, reasons=forms.NOT_INVITED,
             holds=roster.is_invited(access.database(), membership, shown), gated=roster.GATED,
         )  # fmt: skip
-    answers = (form[name].data == "yes" for name in ("safe", "lawful", "kind"))
-    gate = roster.Gate(*answers, other=form.other.data or None)
+    yes = {name: form[name].data == "yes" for name in ("safe", "lawful", "kind")}
+    gate = roster.Gate(yes["safe"], yes["lawful"], yes["kind"], form.other.data or None)
     roster.decide(access.database(), membership, gate, **by_whom())
     return done("The decision is kept.", url_for("trial.review", review_id=shown.id))
 
