@@ -12,7 +12,7 @@ import numpy as np
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from evalapp import accounts, db, releases, responses, roster, schema
+from evalapp import accounts, consents, db, releases, responses, roster, schema
 from evalapp.access import LONDON
 from evalapp.models import Allocation, Arm, Assignment, Membership, Review, Site, SiteRules, Trial, Wave
 from evalapp.responses import Given
@@ -297,8 +297,8 @@ def _answer(session: Session, trial: Trial, vault: Vault, rng: np.random.Generat
 def _fill(session: Session, asked: Asked, mood: float, vault: Vault, rng: np.random.Generator, day: date) -> None:
     language = "cy" if asked.site.name in WELSH and rng.random() < 0.3 else "en"
     response = responses.begin(
-        session, asked.assignment.id, language=language, mode="own_link", consent_version="1",
-        agreed=bool(rng.random() > 0.02), today=day,
+        session, asked.assignment.id, language=language, mode="own_link",
+        consent_version=_told(asked, language), agreed=bool(rng.random() > 0.02), today=day,
     )  # fmt: skip
     if response.state == "declined":
         return
@@ -307,6 +307,11 @@ def _fill(session: Session, asked: Asked, mood: float, vault: Vault, rng: np.ran
     responses.save(session, response.id, given, vault=vault)
     basis = responses.basis_of(session, response.id, [item.code for item in instrument.items], vault=vault)
     responses.submit(session, response.id, vault=vault, today=day, basis=basis)
+
+
+def _told(asked: Asked, language: str) -> str:
+    """The name of what somebody was told before they said yes or no."""
+    return consents.information(asked.place.role, language, drafts=True).name(asked.place.role, asked.site.nation)
 
 
 def given_by(
@@ -407,7 +412,7 @@ def _start(session: Session, asked: Asked, vault: Vault, today: date) -> None:
         asked.assignment.id,
         language="en",
         mode="own_link",
-        consent_version="1",
+        consent_version=_told(asked, "en"),
         agreed=True,
         today=today,
     )

@@ -4,7 +4,7 @@ from typing import Any
 
 from flask import abort, current_app, redirect, render_template, request, session, url_for
 
-from evalapp import access, db, languages, roster, withdrawals
+from evalapp import access, db, languages, responses, roster, withdrawals
 from evalapp.access import Permission, database, requires, vault
 from evalapp.consents import Terms
 from evalapp.models import Person, Trial, Withdrawal
@@ -89,10 +89,16 @@ def say() -> Any:
     if answer not in {"yes", "no"}:
         return _child_page(asked, unanswered=True), 422
     name, _, _ = told.of_child(asked)
-    roster.say(
+    holds = roster.say(
         database(), asked.young_id, asked.parent_id, agreed=answer == "yes", consent_version=name, today=access.today()
     )
+    if not holds:
+        responses.erase(
+            database(), asked.number, sent=False
+        )  # pages saved and not sent; what was sent is the young person's
     database().commit()
+    if not holds:
+        db.scrub(access.current_engine())
     return redirect(url_for("survey.child"), 303)
 
 

@@ -340,12 +340,11 @@ def _too_late(asked: Asked) -> tuple[str, int]:
 
 
 def _to_child(visit: Visit) -> Response | None:
-    """To the page about a young person, where a parent has not decided and did not put it off."""
-    if "later" in request.args or all(
-        one.agreed is not None for one in journey.children_of(database(), visit.person_id)
-    ):
+    """To the page about a young person, where a parent has not decided, did not put it off and still takes part."""
+    if "later" in request.args or withdrawals.of_person(database(), visit.person_id) is not None:
         return None
-    return redirect(url_for("survey.child"), 303)
+    undecided = any(one.agreed is None for one in journey.children_of(database(), visit.person_id))
+    return redirect(url_for("survey.child"), 303) if undecided else None
 
 
 def _then() -> str:

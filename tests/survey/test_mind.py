@@ -281,8 +281,11 @@ def test_the_young_person_s_questions_open_once_both_said_yes(family: tuple[Worl
     world.session.rollback()
     before = grown_up.open("/permission").words
     assert before == grown_up.open("/permission").words  # the parent does not learn what the child said
+    child.next(1)
+    assert world.count(Response) == 1
     grown_up.send("/permission")  # stop
     assert "You said no" in grown_up.words
+    assert world.count(Response) == 0  # what was saved and not sent is gone
     assert "/permission" not in grown_up.page.forms
     assert enter(world, young).words == waiting  # the same words as before: they tell nobody why
 
@@ -302,6 +305,18 @@ def test_a_parent_s_no_tells_the_young_person_nothing_and_stops_nothing_else(
     actions = world.session.scalars(select(Audit.action)).all()
     world.session.rollback()
     assert not [one for one in actions if "consent" in one or "said" in one]
+
+
+def test_a_parent_who_withdrew_is_not_asked_about_a_child_again_and_can_still_say(
+    family: tuple[World, Membership, Membership],
+) -> None:
+    world, young, parent = family
+    chosen(enter(world, parent), "keep")
+    grown_up = enter(world, parent)
+    assert grown_up.path == "/done"
+    assert 'href="/permission"' in grown_up.text
+    grown_up.open("/permission").send("/permission", agreed="yes")
+    assert enter(world, young).path == "/about"
 
 
 def test_another_parent_s_child_is_refused(family: tuple[World, Membership, Membership]) -> None:
