@@ -115,6 +115,7 @@ def test_what_people_read_first_can_be_read_at_nine(world: World, path: str) -> 
     _, code = world.person(role="parent")
     text = world.somebody().enter(code).open(path).text
     main = re.sub(r"(?s).*<main[^>]*>(.*)</main>.*", r"\1", text)
+    main = re.sub(r"<bdi>[^<]*</bdi>", "it", main)  # a name to quote, not to read
     sentences = " ".join(
         re.sub(r"<[^>]+>", " ", main.replace("</li>", " ").replace("</p>", " ").replace("</h2>", ". ")).split()
     )
