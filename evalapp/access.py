@@ -46,6 +46,9 @@ class Permission(StrEnum):
     PRINT_PAPER = "print a questionnaire that is for nobody in particular"
     ENTER_PAPER = "type in what came back on paper, and settle what two people typed differently"
     DECIDE_PAPER = "decide which counts when somebody answered on paper and in another way too"
+    SET_RULES = "say who decides at a site, and how young people are asked there"
+    DECIDE_INVITATIONS = "decide, where one is the site's lead, whether a parent may be asked"
+    SET_TERMS = "say whom people may ask, and until when their answers can be deleted"
     RECORD_ALLOCATION = "see and record which arm a site was given"
     SEE_BOARD = "see who was expected and who answered, in steps"
     SEE_BOARD_WHOLE = "see those counts whole"
@@ -71,6 +74,9 @@ MAY: dict[Permission, frozenset[Role]] = {
     # A coordinator reads no answers but those of a paper in hand, while typing them or settling a difference.
     Permission.ENTER_PAPER: frozenset({Role.EVALUATOR, Role.COORDINATOR}),
     Permission.DECIDE_PAPER: frozenset({Role.EVALUATOR}),
+    Permission.SET_RULES: frozenset({Role.ADMIN}),
+    Permission.DECIDE_INVITATIONS: frozenset({Role.ADMIN, Role.COORDINATOR}),
+    Permission.SET_TERMS: frozenset({Role.ADMIN, Role.EVALUATOR}),
     Permission.RECORD_ALLOCATION: frozenset({Role.EVALUATOR}),
     Permission.SEE_BOARD: frozenset({Role.ADMIN, Role.EVALUATOR, Role.COORDINATOR}),
     Permission.SEE_BOARD_WHOLE: frozenset({Role.EVALUATOR}),

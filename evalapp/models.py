@@ -36,6 +36,8 @@ TRIGGERS = ("not_recorded", "success", "good_practice", "near_miss", "harm", "de
 DECISIONS_ON_WORDS = ("release", "withhold", "acted_on")
 PAPER_STATES = ("out", "held", "stored", "unused")
 NOT_INVITED = ("not_safe", "not_lawful", "not_kind_now", "cannot_reach", "said_no", "other")
+YOUNG_PEOPLE = ("always", "under_16", "never")  # for whom a parent's yes is needed beside their own
+WITHDRAWALS = ("no_contact", "keep", "delete")  # from the least to the most: a choice may be followed by a later one
 
 MESSAGE_STATES = ("waiting", "handed", "sent", "unsure", "failed", "dropped")
 NOT_SENT = ("no_contact", "stopped", "undeliverable", "answered", "closed", "same_day", "replaced", "refused")
@@ -70,6 +72,10 @@ class Trial(Base):
     threshold: Mapped[int] = mapped_column(Integer, default=10)
     reminder_days: Mapped[list[int] | None] = mapped_column(JSON)  # days after a window opens; None, the usual ones
     text_reader: Mapped[str | None] = mapped_column(String(200))  # who reads free text; no reader, no boxes
+    locks_on: Mapped[date | None] = mapped_column(Date)  # from this day on nobody's answers can be taken out any more
+    contact: Mapped[str | None] = mapped_column(
+        String(200)
+    )  # whom people may ask about the study: printed as it stands
     arms: Mapped[list["Arm"]] = relationship(order_by="Arm.position")
     waves: Mapped[list["Wave"]] = relationship(order_by="Wave.position")
     __table_args__ = (
@@ -102,6 +108,19 @@ class Site(Base):
     nation: Mapped[str] = mapped_column(String(20), default="england")
     joined_on: Mapped[date | None] = mapped_column(Date)
     __table_args__ = (UniqueConstraint("trial_id", "name"), one_of("nation", NATIONS))
+
+
+class SiteRules(Base):
+    """Who decides at a site whether a parent may be asked, and when a young person needs a parent's yes beside their own.
+
+    A site without a row has nobody named, and asks no young person without a parent's yes.
+    """
+
+    __tablename__ = "site_rules"
+    site_id: Mapped[str] = mapped_column(ForeignKey("site.id"), primary_key=True)
+    lead_id: Mapped[str | None] = mapped_column(ForeignKey("staff_user.id"))
+    young_people: Mapped[str] = mapped_column(String(12), default="always")
+    __table_args__ = (one_of("young_people", YOUNG_PEOPLE),)
 
 
 class Allocation(Base):
@@ -182,6 +201,7 @@ class Membership(Base):
     agency: Mapped[str | None] = mapped_column(String(40))
     level: Mapped[str | None] = mapped_column(String(40))
     form: Mapped[str] = mapped_column(String(12), default="standard")
+    under_16: Mapped[bool | None] = mapped_column(Boolean)  # of young people alone; never a date of birth
     __table_args__ = (
         ForeignKeyConstraint(["review_id", "site_id"], ["review.id", "review.site_id"]),
         UniqueConstraint("person_id", "review_id"),
@@ -195,7 +215,10 @@ class Membership(Base):
 
 
 class InvitationDecision(Base):
-    """Whether someone may be asked: is it safe, lawful and kind? The last decision on a place holds."""
+    """Whether someone may be asked: is it safe, lawful and kind? The last decision on a place holds.
+
+    The three answers, and whether a death was known, are missing from decisions made before they were kept.
+    """
 
     __tablename__ = "invitation_decision"
     id: Mapped[str] = mapped_column(String(16), primary_key=True, default=random_id)
@@ -203,13 +226,49 @@ class InvitationDecision(Base):
     number: Mapped[int] = mapped_column(Integer)
     invite: Mapped[bool] = mapped_column(Boolean)
     reason: Mapped[str | None] = mapped_column(String(16))  # why not
+    safe: Mapped[bool | None] = mapped_column(Boolean)
+    lawful: Mapped[bool | None] = mapped_column(Boolean)
+    kind: Mapped[bool | None] = mapped_column(Boolean)
+    after_death: Mapped[bool | None] = mapped_column(
+        Boolean
+    )  # whether a death was known: a yes from before does not hold
     decided_at: Mapped[datetime] = mapped_column(UtcDateTime)
     decided_by: Mapped[str] = mapped_column(String(40))
     __table_args__ = (
         UniqueConstraint("membership_id", "number"),
         one_of("reason", NOT_INVITED),
         CheckConstraint("invite = (reason IS NULL)", name="reason_when_not_invited"),
+        CheckConstraint(
+            "safe IS NULL OR NOT invite OR (safe AND lawful AND kind)", name="invited_when_safe_lawful_and_kind"
+        ),
     )
+
+
+class ParentalConsent(Base):
+    """A parent's say on whether a young person may be asked. No answer yet is neither yes nor no; a no is final."""
+
+    __tablename__ = "parental_consent"
+    young_id: Mapped[str] = mapped_column(ForeignKey("membership.id"), primary_key=True)
+    parent_id: Mapped[str] = mapped_column(ForeignKey("membership.id"), primary_key=True, index=True)
+    agreed: Mapped[bool | None] = mapped_column(Boolean)
+    consent_version: Mapped[str | None] = mapped_column(String(20))  # what the parent was shown
+    decided_on: Mapped[date | None] = mapped_column(Date)
+    __table_args__ = (
+        CheckConstraint("young_id <> parent_id", name="two_people"),
+        CheckConstraint("(agreed IS NULL) = (decided_on IS NULL)", name="day_when_decided"),
+        {"sqlite_with_rowid": False},
+    )
+
+
+class Withdrawal(Base):
+    """What a person chose when they changed their mind: nothing in it says why, and a day is all that is known of when."""
+
+    __tablename__ = "withdrawal"
+    person_id: Mapped[str] = mapped_column(ForeignKey("person.id"), primary_key=True)
+    choice: Mapped[str] = mapped_column(String(12))
+    withdrawn_on: Mapped[date] = mapped_column(Date)
+    receipt: Mapped[str] = mapped_column(String(20), unique=True)
+    __table_args__ = (one_of("choice", WITHDRAWALS), {"sqlite_with_rowid": False})
 
 
 class Wave(Base):

@@ -14,7 +14,7 @@ from sqlalchemy import and_, exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from evalapp.codes import Code, read_code
-from evalapp.models import Assignment, Card, Membership, Message, Response, Site, Trial
+from evalapp.models import Assignment, Card, Membership, Message, Response, Site, Trial, Withdrawal
 from evalapp.vault import Vault
 
 # Days after a window opens: the first says that it is open, the others remind whoever has not answered.
@@ -186,13 +186,14 @@ def _waited_for(session: Session, today: date) -> Iterator[tuple[str, date, str,
     answered = exists().where(
         Response.assignment_id == Assignment.id, or_(Response.state == "submitted", Response.state == "declined")
     )
+    withdrawn = exists().where(Withdrawal.person_id == Membership.person_id)
     card = exists().where(and_(Card.person_id == Membership.person_id, Card.revoked_at.is_(None)))
     rows = session.execute(
         select(Assignment.id, Assignment.opens_on, Membership.person_id, Trial.reminder_days)
         .join(Membership, Membership.id == Assignment.membership_id)
         .join(Site, Site.id == Membership.site_id)
         .join(Trial, Trial.id == Site.trial_id)
-        .where(Assignment.opens_on <= today, Assignment.closes_on >= today, ~answered, card)
+        .where(Assignment.opens_on <= today, Assignment.closes_on >= today, ~answered, ~withdrawn, card)
         .order_by(Assignment.closes_on, Assignment.id)
     )
     for assignment_id, opens_on, person_id, days in rows.all():
@@ -201,6 +202,8 @@ def _waited_for(session: Session, today: date) -> Iterator[tuple[str, date, str,
 
 def _no_longer(session: Session, message: Message, code: str | None, today: date) -> str | None:
     """Why a message is not sent after all."""
+    if session.get(Withdrawal, message.person_id) is not None:
+        return "stopped"
     if message.assignment_id is None:
         if today - message.due_on > LATEST:
             return "closed"

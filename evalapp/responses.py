@@ -38,6 +38,7 @@ from evalapp.models import (
     FreeText,
     Membership,
     News,
+    Person,
     Response,
     Review,
     Score,
@@ -45,6 +46,7 @@ from evalapp.models import (
     Site,
     Trial,
     Wave,
+    Withdrawal,
     WordsDecision,
     random_id,
 )
@@ -150,6 +152,7 @@ _FORGET = tuple(
     for table in (_answer, _words)
 )
 _FORGET_ALL = tuple(delete(table).where(table.c.response_id == bindparam("response")) for table in (_answer, _words))
+_ERASED = tuple(delete(table) for table in (_answer, _words, _score))
 _RESPONSE = select(Response).where(Response.id == bindparam("response")).with_for_update()
 _OF_ASSIGNMENT = select(Response).where(Response.assignment_id == bindparam("assignment")).with_for_update()
 
@@ -170,7 +173,7 @@ def begin(
 ) -> Response:
     """Start (or come back to) the response to an assignment: consent given, or the wish not to take part.
 
-    Raises NotOpen outside the window, AlreadyAnswered after a submit or a "no".
+    Raises NotOpen outside the window and to somebody who has withdrawn, AlreadyAnswered after a submit or a "no".
     """
     # Held, so that two yeses at one moment begin one response: there is no row of it to lock yet.
     assignment = session.get_one(Assignment, assignment_id, with_for_update={"key_share": True})
@@ -181,7 +184,7 @@ def begin(
         if not agreed:
             _decline(session, found)
         return found
-    if not assignment.opens_on <= today <= assignment.closes_on:
+    if not assignment.opens_on <= today <= assignment.closes_on or _has_withdrawn(session, assignment):
         raise NotOpen
     response = Response(
         assignment_id=assignment_id,
@@ -595,6 +598,47 @@ def finished_at(session: Session, review_id: str, today: date) -> tuple[int, int
     return int(expected), int(done or 0)
 
 
+def flow_tally(session: Session, trial_id: str, today: date) -> "pd.DataFrame":
+    """What became of every questionnaire expected, counted by the database: a row a wave, in the trial's order.
+
+    Columns: wave, expected, answered, declined, withdrawn (their person withdrew from being asked it, or had it deleted),
+    under_way, missed (closed without an answer), waiting (open or yet to open). The last six always make up `expected`.
+    """
+    import pandas as pd  # noqa: PLC0415  (as above)
+
+    unwanted = and_(
+        Withdrawal.choice.is_not(None),
+        (Withdrawal.choice != "no_contact") | (Assignment.opens_on > Withdrawal.withdrawn_on),
+    )
+    became = case(
+        (Response.state == "submitted", "answered"),
+        (Response.state == "declined", "declined"),
+        (unwanted, "withdrawn"),
+        (Assignment.closes_on < today, "missed"),
+        (Response.state == "open", "under_way"),
+        else_="waiting",
+    ).label("became")
+    query = (
+        select(Wave.position, Wave.code, became, func.count())
+        .select_from(Assignment)
+        .join(Wave, Wave.id == Assignment.wave_id)
+        .join(Membership, Membership.id == Assignment.membership_id)
+        .outerjoin(Withdrawal, Withdrawal.person_id == Membership.person_id)
+        .outerjoin(Response, Response.assignment_id == Assignment.id)
+        .where(Wave.trial_id == trial_id)
+        .group_by(Wave.position, Wave.code, became)
+    )
+    counts: dict[tuple[int, str], dict[str, int]] = {}
+    for position, wave, kind, number in session.execute(query):
+        counts.setdefault((position, wave), {})[kind] = number
+    kinds = ["answered", "declined", "withdrawn", "under_way", "missed", "waiting"]
+    rows = [
+        {"wave": wave, "expected": sum(found.values()), **{kind: found.get(kind, 0) for kind in kinds}}
+        for (_, wave), found in sorted(counts.items())
+    ]
+    return pd.DataFrame(rows, columns=["wave", "expected", *kinds])
+
+
 def people_expected(session: Session, trial_id: str, by: str, filters: Mapping[str, str]) -> dict[str | None, int]:
     """How many different people are expected to answer something, by the id of a site or review, or by wave or role.
 
@@ -972,6 +1016,40 @@ def by_receipt(session: Session, receipt: str) -> tuple[str, date] | None:
 def _locked(session: Session, query: Select[Response], **key: str) -> Response | None:
     """The response, held until the transaction ends (SQLite's IMMEDIATE transaction holds the whole file)."""
     return session.scalar(query, key, execution_options={"populate_existing": True})
+
+
+def _has_withdrawn(session: Session, assignment: Assignment) -> bool:
+    """Whether the person asked not to be asked this. Their row is held, so that what they take back meanwhile stays so."""
+    person = (
+        select(Person.id)
+        .join(Membership, Membership.person_id == Person.id)
+        .where(Membership.id == assignment.membership_id)
+        .with_for_update(read=True, key_share=True, of=Person)
+    )
+    withdrawn = session.get(Withdrawal, session.scalars(person).one(), populate_existing=True)
+    if withdrawn is None:
+        return False
+    return withdrawn.choice != "no_contact" or assignment.opens_on > withdrawn.withdrawn_on
+
+
+def erase(session: Session, person_id: str, *, sent: bool) -> None:
+    """Delete what a person gave: pages saved and not sent, and with `sent` everything, a no to taking part included.
+
+    Rows alone go here; what SQLite leaves of them in its file goes with `db.scrub`, after the commit.
+    """
+    mine = (
+        select(Response.id)
+        .join(Assignment, Assignment.id == Response.assignment_id)
+        .join(Membership, Membership.id == Assignment.membership_id)
+        .where(Membership.person_id == person_id)
+    )
+    if not sent:
+        mine = mine.where(Response.state == "open")
+    gone = session.scalars(mine.with_for_update(of=Response)).all()
+    for statement in _ERASED if gone else ():
+        session.execute(statement.where(statement.table.c.response_id.in_(gone)))
+    session.execute(delete(Response).where(Response.id.in_(gone)))  # what else belongs to them follows by its key
+    session.flush()
 
 
 def _decline(session: Session, response: Response) -> None:

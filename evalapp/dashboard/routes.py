@@ -10,9 +10,10 @@ from flask import abort, flash, redirect, render_template, request, url_for
 
 from analysis.errors import BadData
 from analysis.plan import Outcome, Plan
-from evalapp import access, db, findings, releases, responses
+from evalapp import access, db, findings, releases, responses, roster
 from evalapp.access import Permission, requires
 from evalapp.dashboard import board as boards
+from evalapp.dashboard import flow as flows
 from evalapp.dashboard import pictures
 from evalapp.dashboard.board import Line
 from evalapp.dashboard.page import Chart, Page, all_trials, chart, choose_trial, csv_of, day, opening, pages, trial_of
@@ -53,6 +54,7 @@ def board(slug: str | None) -> Page:
     return render_template(
         "dashboard/board.html", trial=trial, lines=lines, drawn=drawn, by=by, filters=filters, whole=whole,
         page=page, last=last, ways=boards.BY, choices=_choices(tally), expected_any=len(tally) > 0,
+        flow=flows.table(_flow(trial)) if whole else None, **_gate(trial, whole=whole),
     )  # fmt: skip
 
 
@@ -63,6 +65,13 @@ def board_csv(slug: str) -> Page:
     by, filters, whole = _asked_of_board()
     found = _lines(trial, _tally(trial), by, filters, whole=whole)
     return csv_of(boards.figure(found, by).table(), f"{slug}-responses")
+
+
+@pages.get("/dashboard/<slug>/flow.csv")
+@requires(Permission.SEE_BOARD_WHOLE)
+def flow_csv(slug: str) -> Page:
+    """What became of everyone expected, by wave."""
+    return csv_of(flows.table(_flow(trial_of(slug))), f"{slug}-flow")
 
 
 @pages.get("/dashboard/<slug>/")
@@ -276,6 +285,21 @@ def _page_of(lines: list[Line]) -> tuple[int, int]:
 def _tally(trial: Trial) -> pd.DataFrame:
     session = access.database()
     return kept(session, (trial.id, "board"), lambda: responses.board_tally(session, trial.id))
+
+
+def _flow(trial: Trial) -> pd.DataFrame:
+    session, today = access.database(), access.today()
+    key = (trial.id, "flow", today.isoformat())  # what is missed is so by its day
+    return kept(session, key, lambda: responses.flow_tally(session, trial.id, today))
+
+
+def _gate(trial: Trial, *, whole: bool) -> dict[str, Any]:
+    """The gate before parents are asked, where any are expected."""
+    session = access.database()
+    counts = kept(session, (trial.id, "gate"), lambda: roster.gate_counts(session, trial.id))
+    if not any(counts.values()):
+        return {"gate": [], "gate_finding": ""}
+    return {"gate": flows.gate(counts, whole=whole), "gate_finding": flows.finding(counts, whole=whole)}
 
 
 def _lines(trial: Trial, tally: pd.DataFrame, by: str, filters: dict[str, str], *, whole: bool) -> list[Line]:

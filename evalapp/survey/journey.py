@@ -5,18 +5,22 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
 from sqlalchemy import delete, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
-from evalapp import pins, responses
+from evalapp import pins, responses, roster
+from evalapp.consents import Terms
 from evalapp.models import (
     Assignment,
     Membership,
+    ParentalConsent,
     ParticipantSession,
     Person,
     Response,
     Review,
+    Site,
     TabletSession,
     Trial,
+    Withdrawal,
 )
 from evalapp.responses import TEXT_KINDS, Given
 from evalapp.shelf import questionnaire
@@ -26,7 +30,6 @@ from instruments import Instrument, Item, Page, pages
 
 IDLE = timedelta(minutes=40)
 TABLET_IDLE = timedelta(minutes=10)  # the next person is waiting, and others are in the room
-CONSENT_VERSION = "1"
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,9 @@ class Asked:
     demonstration: bool
     words_read: bool
     year: int  # in which the trial began, for questions that look back to it
+    role: str
+    nation: str
+    terms: Terms  # what the trial itself puts into the words of its information
 
     def is_open(self, today: date) -> bool:
         return self.state in {None, "open"} and self.opens_on <= today <= self.closes_on
@@ -205,42 +211,109 @@ def asked_of(session: Session, person_id: str, *, review_id: str | None = None) 
     """Everything a person is asked to answer (or, with a review's id, in that review), in the order they get it: what
     closes first comes first.
 
-    What must never be asked after a death is not, even when the death became known after somebody had begun.
+    What must never be asked after a death is not, even when the death became known after somebody had begun. Nor is what
+    a lead decided against, what a parent has not said yes to, or what somebody who withdrew does not want to be asked.
     """
     query = (
-        select(
-            Assignment, Response.id, Response.state, Trial.kind, Trial.text_reader, Trial.starts_on, Review.outcome,
-            Membership.review_id,
-        )
+        select(Assignment, Response.id, Response.state, Trial, Membership, Review, Site, Withdrawal)
         .join(Membership, Membership.id == Assignment.membership_id)
         .join(Person, Person.id == Membership.person_id)
         .join(Trial, Trial.id == Person.trial_id)
+        .join(Site, Site.id == Membership.site_id)
         .outerjoin(Review, Review.id == Membership.review_id)
         .outerjoin(Response, Response.assignment_id == Assignment.id)
+        .outerjoin(Withdrawal, Withdrawal.person_id == Person.id)
         .where(Membership.person_id == person_id)
         .order_by(Assignment.closes_on, Assignment.opens_on, Assignment.instrument, Assignment.id)
-    )  # fmt: skip
+    )
     if review_id is not None:
         query = query.where(Membership.review_id == review_id)
+    rows = session.execute(query).all()
+    places = {place.id: (place, review) for _, _, _, _, place, review, _, _ in rows}
+    closed = {key for key, (place, review) in places.items() if not _may_be_asked(session, place, review)}
     return [
         Asked(
             assignment_id=one.id,
-            review_id=of_review,
+            review_id=place.review_id,
             instrument=one.instrument,
             version=one.version,
             opens_on=one.opens_on,
             closes_on=one.closes_on,
             response_id=response_id,
             state=state,
-            demonstration=kind == "demo",
-            words_read=bool(reader),
-            year=(starts_on or one.opens_on).year,
+            demonstration=trial.kind == "demo",
+            words_read=bool(trial.text_reader),
+            year=(trial.starts_on or one.opens_on).year,
+            role=place.role,
+            nation=site.nation,
+            terms=Terms(contact=trial.contact, locks_on=trial.locks_on),
         )
-        for one, response_id, state, kind, reader, starts_on, outcome, of_review in session.execute(query)
+        for one, response_id, state, trial, place, review, site, withdrawn in rows
         if state in {"submitted", "declined"}
-        or outcome != "death"
-        or not questionnaire(one.instrument, one.version).not_after_death
+        or (place.id not in closed and not _unkind(one, review) and not _unwanted(one, withdrawn))
     ]
+
+
+def _unkind(one: Assignment, review: Review | None) -> bool:
+    """Whether a questionnaire is never asked after a death, and there was one."""
+    death = review is not None and review.outcome == "death"
+    return death and questionnaire(one.instrument, one.version).not_after_death
+
+
+def _unwanted(one: Assignment, withdrawn: Withdrawal | None) -> bool:
+    """Whether a person withdrew from being asked this: from everything, or from what opens after they did."""
+    if withdrawn is None:
+        return False
+    return withdrawn.choice != "no_contact" or one.opens_on > withdrawn.withdrawn_on
+
+
+def _may_be_asked(session: Session, place: Membership, review: Review | None) -> bool:
+    """Whether a lead's decision and a parent's say leave a place open; both may close what was already begun."""
+    if place.role not in roster.FAMILY or review is None:
+        return True
+    if place.role in roster.GATED and not roster.is_invited(session, place, review):
+        return False
+    decision = roster.decision_on(session, place)
+    if decision is not None and not decision.invite:
+        return False
+    rules = roster.rules_of(session, place.site_id)
+    return not roster.needs_a_parent(rules, place) or roster.has_parents_yes(session, place.id)
+
+
+@dataclass(frozen=True)
+class Child:
+    """A young person a parent is asked about, without a name: which one a family knows by the number on their card."""
+
+    young_id: str
+    parent_id: str
+    number: str  # of their person, as it stands on their card
+    agreed: bool | None
+    nation: str
+    demonstration: bool
+    terms: Terms
+
+
+def children_of(session: Session, person_id: str) -> list[Child]:
+    """The young people a person is asked about where that is needed, those nobody decided on yet first."""
+    of_young = aliased(Membership)
+    rows = session.execute(
+        select(ParentalConsent, of_young, Site, Trial, Review)
+        .join(Membership, Membership.id == ParentalConsent.parent_id)
+        .join(of_young, of_young.id == ParentalConsent.young_id)
+        .join(Site, Site.id == of_young.site_id)
+        .join(Trial, Trial.id == Site.trial_id)
+        .join(Review, Review.id == of_young.review_id)
+        .where(Membership.person_id == person_id)
+        .order_by(ParentalConsent.agreed.is_not(None), ParentalConsent.young_id)
+    )
+    return [
+        Child(
+            pair.young_id, pair.parent_id, young.person_id, pair.agreed, site.nation, trial.kind == "demo",
+            Terms(contact=trial.contact, locks_on=trial.locks_on),
+        )
+        for pair, young, site, trial, review in rows
+        if roster.needs_a_parent(roster.rules_of(session, site.id), young) and review.outcome != "death"
+    ]  # fmt: skip
 
 
 def current(asked: Iterable[Asked], visit: Visit, today: date) -> Asked | None:

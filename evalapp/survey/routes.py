@@ -22,10 +22,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
-from evalapp import access, contacts, db, languages, readers, responses, tablets
+from evalapp import access, contacts, db, languages, readers, responses, tablets, withdrawals
 from evalapp.access import Permission, database, requires, vault
 from evalapp.codes import MistypedCode, read_code
-from evalapp.survey import door, helplines, journey
+from evalapp.survey import door, helplines, journey, told
 from evalapp.survey.forms import form_for
 from evalapp.survey.journey import Asked, Sheet, Visit
 from evalapp.survey.sheets import CLEAR_TABLET, check_page, go_on, question_page, save_typed
@@ -118,7 +118,8 @@ def tablet_door(**more: Any) -> str:
 @requires(Permission.OPEN_THE_DOOR)
 def enter() -> Any:
     """From a code to a visit. Wrong, replaced, ended and never given are one and the same page."""
-    typed, kept, on = request.form.get("code", ""), kept_typed(), access.tablet()
+    typed, on = request.form.get("code", ""), access.tablet()
+    kept = {**kept_typed(), "then": _then()}
     if "tablet" in session and on is None:
         return tablet_door(), 409
     languages.choose(request.form.get("language", ""), keep=True)
@@ -150,15 +151,15 @@ def enter() -> Any:
     session.update(look)
     session["visit"] = journey.open_visit(database(), person_id, language=look["language"], now=access.now(), tablet=on)
     database().commit()
-    return typed_before() or redirect(url_for("survey.go"), 303)
+    return typed_before() or redirect(url_for("survey.change" if _then() else "survey.go"), 303)
 
 
 @pages.get("/go")
 @requires(Permission.TAKE_PART)
 def go() -> Response:
-    """To whatever is next for this person."""
+    """To whatever is next for this person; a parent is asked about a young person first, and may put that off."""
     visit, asked = mine()
-    return go_on(visit, journey.current(asked, visit, access.today()))
+    return _to_child(visit) or go_on(visit, journey.current(asked, visit, access.today()))
 
 
 @pages.get("/about")
@@ -169,13 +170,23 @@ def about() -> Any:
     if found is None or found.state is not None:
         return go_on(visit, found)
     instrument = journey.in_language(found, languages.current())
+    shown = told.told(found, minutes=minutes(instrument), pages=len(instrument.pages))
     return render_template(
-        "survey/about.html",
-        minutes=minutes(instrument),
-        pages=len(instrument.pages),
-        closes_on=found.closes_on,
-        in_english=instrument.language != languages.current(),
-    )
+        "survey/about.html", told=shown, in_english=instrument.language != languages.current(),
+        foreign=shown.language != languages.current(),
+    )  # fmt: skip
+
+
+@pages.get("/said")
+@requires(Permission.TAKE_PART)
+def said() -> Any:
+    """What happens to what a person says; it can be read at any time, before the questions and after."""
+    visit, asked = mine()
+    found = journey.current(asked, visit, access.today()) or next(iter(asked), None)
+    if found is None:
+        return go_on(visit, None)
+    shown = told.told(found)
+    return render_template("survey/said.html", told=shown, foreign=shown.language != languages.current())
 
 
 @pages.get("/consent")
@@ -185,7 +196,7 @@ def consent() -> Any:
     found = journey.current(asked, visit, access.today())
     if found is None or found.state is not None:
         return go_on(visit, found)
-    return render_template("survey/consent.html", assignment=found.assignment_id)
+    return _consent_page(found)
 
 
 @pages.post("/consent")
@@ -196,14 +207,14 @@ def decide() -> Any:
     found = named(asked)
     answer = request.form.get("agreed")
     if answer not in {"yes", "no"}:
-        return render_template("survey/consent.html", assignment=found.assignment_id, unanswered=True), 422
+        return _consent_page(found, unanswered=True), 422
     try:
         responses.begin(
             database(),
             found.assignment_id,
             language=journey.in_language(found, languages.current()).language,
             mode=visit.mode,
-            consent_version=journey.CONSENT_VERSION,
+            consent_version=told.told(found).name,
             agreed=answer == "yes",
             today=access.today(),
         )
@@ -300,6 +311,8 @@ def done() -> str:
         missed=any(one.state in {None, "open"} and one.closes_on < today for one in asked),
         opens_on=min((one.opens_on for one in asked if one.state is None and one.opens_on > today), default=None),
         another=journey.current(asked, visit, today) is not None,
+        withdrawn=withdrawals.of_person(database(), visit.person_id),
+        child=bool(journey.children_of(database(), visit.person_id)),
     )
 
 
@@ -384,8 +397,20 @@ def speak() -> Response:
         "/help",
         "/stopped",
         "/exit",
+        "/said",
+        "/change",
+        "/change/done",
+        "/permission",
     }
     return redirect(back if known else "/go", 303)
+
+
+def _consent_page(found: Asked, *, unanswered: bool = False) -> str:
+    shown = told.told(found)
+    return render_template(
+        "survey/consent.html", told=shown, assignment=found.assignment_id, unanswered=unanswered,
+        foreign=shown.language != languages.current(),
+    )  # fmt: skip
 
 
 def mine() -> tuple[Visit, list[Asked]]:
@@ -424,6 +449,19 @@ def _too_late(asked: Asked) -> tuple[str, int]:
     """The answers were sent before: what was typed since is not added, and the person is told so."""
     database().rollback()
     return render_template("survey/sent_before.html", declined=asked.state == "declined"), 409
+
+
+def _to_child(visit: Visit) -> Response | None:
+    """To the page about a young person, where a parent has not decided, did not put it off and still takes part."""
+    if "later" in request.args or withdrawals.of_person(database(), visit.person_id) is not None:
+        return None
+    undecided = any(one.agreed is None for one in journey.children_of(database(), visit.person_id))
+    return redirect(url_for("survey.child"), 303) if undecided else None
+
+
+def _then() -> str:
+    """Where a code leads when not to the questions: the page for changing one's mind, and nowhere else."""
+    return "change" if request.form.get("then") == "change" else ""
 
 
 def kept_typed() -> dict[str, str]:

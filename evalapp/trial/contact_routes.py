@@ -94,7 +94,11 @@ def _send(store: Session, known: Reached | None, person_id: str, home: str) -> P
     if seen != (last.id if last else ""):  # a form sent twice must not end the code that is on its way
         flash("An invitation was made since you opened this page.", "warning")
         return redirect(request.path, 303)
-    code = roster.issue_card(access.database(), person_id, vault=access.vault(), **by_whom())
+    try:
+        code = roster.issue_card(access.database(), person_id, vault=access.vault(), **by_whom())
+    except roster.NotInvited:
+        flash("A named lead decides first whether this parent may be asked. Then they can be sent a code.", "warning")
+        return redirect(request.path, 303)
     outbox.invite(access.database(), person_id, code, vault=access.vault(), today=access.today())
     return done("The invitation is on its way, with a new code. Any card they had has stopped working.", request.path)
 

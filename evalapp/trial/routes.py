@@ -11,7 +11,7 @@ from evalapp import access, accounts, roster, tablets
 from evalapp.access import LONDON, Permission, requires
 from evalapp.accounts import NotAccepted
 from evalapp.db import Base
-from evalapp.models import Allocation, Membership, Review, Site, Trial
+from evalapp.models import Allocation, Membership, Review, Site, StaffUser, Trial
 from evalapp.nations import nation, nations
 from evalapp.paper import cards, printing
 from evalapp.trial import forms, register
@@ -147,6 +147,8 @@ def sites() -> Page:
         nations=nations(),
         schemes=forms.SCHEMES,
         may_allocate=opens("trial.allocate"),
+        may_rule=opens("trial.site_rules"),
+        may_set=opens("trial.trial_terms"),
         may_start=opens("trial.new_trial"),
         may_name=opens("trial.name_readers"),
     )
@@ -270,6 +272,11 @@ def review(review_id: str) -> Page:
         decisions=register.decisions(database, shown),
         reasons=forms.NOT_INVITED,
         tablets=tablets.open_at(database, shown.id, now=access.now()),
+        invited={place.membership_id for place in register.invited_in(database, shown)},
+        gated=roster.GATED,
+        linked=register.linked(database, shown),
+        lead=lead_of(shown.site_id),
+        leads=leads_here(shown.site_id),
     )
 
 
@@ -288,26 +295,87 @@ def change_review(review_id: str) -> Page:
 
 
 @pages.route("/staff/people/<review_id>/<person_id>/invitation", methods=["GET", "POST"])
-@requires(Permission.MANAGE_PEOPLE)
+@requires(Permission.DECIDE_INVITATIONS)
 def invitation(review_id: str, person_id: str) -> Page:
-    """Decide whether a parent or a young person may be asked; nobody else's invitation is decided."""
+    """A site's named lead decides whether a parent or a young person may be asked; nobody else's invitation is decided."""
     shown = found(Review, review_id)
     place = place_of(shown, person_id)
     if place.role not in roster.FAMILY:
         abort(404)
+    if not leads_here(shown.site_id):
+        abort(403)
     membership = found(Membership, place.membership_id)
     form = forms.Invitation()
-    if form.validate_on_submit() and form.invite.data == "no" and not form.reason.data:
-        form.refuse("reason", "Choose why they are not asked.")
-    if not form.is_submitted() or form.errors:
+    if not form.validate_on_submit():
         last = roster.decision_on(access.database(), membership)
         return page(
             "invitation_decision", form, review=shown, site=found(Site, shown.site_id), place=place, last=last,
             roles=forms.ROLE_LABELS, reasons=forms.NOT_INVITED,
+            holds=roster.is_invited(access.database(), membership, shown), gated=roster.GATED,
         )  # fmt: skip
-    invite = form.invite.data == "yes"
-    roster.decide(access.database(), membership, invite=invite, reason=form.reason.data or None, **by_whom())
+    yes = {name: form[name].data == "yes" for name in ("safe", "lawful", "kind")}
+    gate = roster.Gate(yes["safe"], yes["lawful"], yes["kind"], form.other.data or None)
+    roster.decide(access.database(), membership, gate, **by_whom())
     return done("The decision is kept.", url_for("trial.review", review_id=shown.id))
+
+
+@pages.route("/staff/people/<review_id>/<person_id>/parent", methods=["GET", "POST"])
+@requires(Permission.MANAGE_PEOPLE)
+def young_person(review_id: str, person_id: str) -> Page:
+    """Who is asked about a young person. What that parent says is shown to nobody here."""
+    shown = found(Review, review_id)
+    place = place_of(shown, person_id)
+    if place.role != "young_person":
+        abort(404)
+    database = access.database()
+    young = found(Membership, place.membership_id)
+    parents = {one.membership_id: one.person_id for one in register.places(database, shown) if one.role == "parent"}
+    before = {None: "", True: "yes", False: "no"}[young.under_16]
+    form = forms.YoungPerson(data={"under_16": before}) if request.method != "POST" else forms.YoungPerson()
+    form.parent.choices = forms.labelled([("", "Nobody"), *((key, grouped(one)) for key, one in parents.items())])
+    if not form.validate_on_submit():
+        return page(
+            "young_person", form, review=shown, site=found(Site, shown.site_id), place=place,
+            linked=register.linked(database, shown).get(young.id, []), any_parent=bool(parents),
+            rules=roster.rules_of(database, shown.site_id), policies=forms.YOUNG_PEOPLE,
+        )  # fmt: skip
+    young.under_16 = {"yes": True, "no": False}.get(form.under_16.data)
+    if form.parent.data:
+        roster.link(database, young, found(Membership, form.parent.data), **by_whom())
+    return done("This is kept.", url_for("trial.review", review_id=shown.id))
+
+
+@pages.route("/staff/sites/<site_id>/rules", methods=["GET", "POST"])
+@requires(Permission.SET_RULES)
+def site_rules(site_id: str) -> Page:
+    """Name who decides at a site, and when its young people need a parent's yes."""
+    site = found(Site, site_id)
+    rules = roster.rules_of(access.database(), site.id)
+    form = forms.Rules(data={"lead": rules.lead_id or "", "young_people": rules.young_people})
+    known = register.leads(access.database())
+    form.lead.choices = forms.labelled([("", "Nobody yet"), *((one.id, one.email) for one in known)])
+    if not form.validate_on_submit():
+        return page("site_rules", form, site=site)
+    register.set_rules(access.database(), site, form.lead.data or None, form.young_people.data, **by_whom())
+    return done("The site's rules are kept.", url_for("trial.sites"))
+
+
+@pages.route("/staff/trials/<trial_id>/terms", methods=["GET", "POST"])
+@requires(Permission.SET_TERMS)
+def trial_terms(trial_id: str) -> Page:
+    """Whom people may ask, and until when what they gave can be deleted."""
+    trial = found(Trial, trial_id)
+    form = forms.Terms(data={"contact": trial.contact, "locks_on": trial.locks_on})
+    if not form.validate_on_submit():
+        return page("trial_terms", form, trial=trial)
+    try:
+        register.set_terms(
+            access.database(), trial, form.contact.data or None, form.locks_on.data, today=access.today(), **by_whom()
+        )
+    except NotAccepted as reason:
+        form.refuse("locks_on", str(reason))
+        return page("trial_terms", form, trial=trial)
+    return done("This is kept, and people read it from now on.", url_for("trial.sites"))
 
 
 @pages.get("/staff/sites/<site_id>/people")
@@ -364,6 +432,9 @@ def adding(where: Review | Site) -> Page:
         vault=access.vault(),
         **by_whom(),
     )
+    if not issued:
+        return done("They are added. They get a card once the site's lead has decided that they may be asked.",
+                    context["home"])  # fmt: skip
     return printed_cards(where, issued, form)
 
 
@@ -474,6 +545,7 @@ def about(card: register.NewCard) -> str:
 
 
 def grouped(number: str) -> str:
+    """A person's number as people read it."""
     return " ".join(number[at : at + 4] for at in range(0, len(number), 4))
 
 
@@ -491,6 +563,19 @@ def place_of(where: Review | Site, person_id: str) -> register.Place:
     if place is None:
         abort(404)
     return place
+
+
+def lead_of(site_id: str) -> StaffUser | None:
+    """The named lead of a site, where there is one whose account is open."""
+    lead_id = roster.rules_of(access.database(), site_id).lead_id
+    lead = None if lead_id is None else access.database().get(StaffUser, lead_id)
+    return lead if lead is not None and lead.disabled_at is None else None
+
+
+def leads_here(site_id: str) -> bool:
+    """Whether this member of staff is the named lead of a site."""
+    lead = lead_of(site_id)
+    return lead is not None and lead.id == access.staff().id
 
 
 def facts_in(form: forms.ReviewFacts) -> dict[str, Any]:

@@ -41,6 +41,13 @@ POST /call-back                                        401  303  401  401  401  
 GET  /pin                                              door 303  door door door door door door
 POST /pin                                              401  409  401  401  401  401  401  401
 POST /pin/new                                          401  409  401  401  401  401  401  401
+GET  /said                                             door 200  door door door door door door
+GET  /change                                           200  200  200  200  200  200  200  200
+POST /change                                           401  422  401  401  401  401  401  401
+POST /change/sure                                      401  400  401  401  401  401  401  401
+GET  /change/done                                      door 303  door door door door door door
+GET  /permission                                       door 303  door door door door door door
+POST /permission                                       401  409  401  401  401  401  401  401
 GET  /done                                             door 200  door door door door door door
 GET  /staff/sign-in                                    200  200  200  200  200  200  200  200
 POST /staff/sign-in                                    422  422  422  422  422  422  422  422
@@ -109,6 +116,12 @@ GET  /staff/paper/<paper_id>/differences               in   in   403  303  303  
 POST /staff/paper/<paper_id>/differences               in   in   403  303  303  403  in   in
 GET  /staff/paper/<paper_id>/decision                  in   in   403  303  403  403  in   in
 POST /staff/paper/<paper_id>/decision                  in   in   403  303  403  403  in   in
+GET  /staff/people/<review_id>/<person_id>/parent      in   in   404  403  404  403  in   in
+POST /staff/people/<review_id>/<person_id>/parent      in   in   404  403  404  403  in   in
+GET  /staff/sites/<site_id>/rules                      in   in   200  403  403  403  in   in
+POST /staff/sites/<site_id>/rules                      in   in   422  403  403  403  in   in
+GET  /staff/trials/<trial_id>/terms                    in   in   200  200  403  403  in   in
+POST /staff/trials/<trial_id>/terms                    in   in   303  303  403  403  in   in
 GET  /staff/sites/<site_id>/people                     in   in   200  403  200  403  in   in
 GET  /staff/sites/<site_id>/people/add                 in   in   200  403  200  403  in   in
 POST /staff/sites/<site_id>/people/add                 in   in   422  403  422  403  in   in
@@ -119,6 +132,7 @@ GET  /dashboard/responses                              in   in   303  303  303  
 GET  /dashboard/<slug>/                                in   in   200  200  200  403  in   in
 GET  /dashboard/<slug>/responses                       in   in   200  200  200  403  in   in
 GET  /dashboard/<slug>/responses.csv                   in   in   200  200  200  403  in   in
+GET  /dashboard/<slug>/flow.csv                        in   in   403  200  403  403  in   in
 GET  /dashboard/outcomes                               in   in   403  303  403  403  in   in
 GET  /dashboard/<slug>/outcomes                        in   in   403  200  403  403  in   in
 GET  /dashboard/<slug>/outcomes/<code>                 in   in   403  200  403  403  in   in

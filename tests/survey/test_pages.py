@@ -129,7 +129,7 @@ def test_every_page_of_questions_offers_to_stop_and_to_skip_the_rest(world: Worl
 def test_what_people_read_besides_the_questions_can_be_read_at_nine(world: World, role: str) -> None:
     _, code = world.person(role=role)
     person = world.somebody().enter(code)
-    paths = ("/about", "/consent", "/done", "/help", "/stopped", "/exit")
+    paths = ("/about", "/said", "/consent", "/change", "/done", "/help", "/stopped", "/exit")
     grades = {path: grade(person.open(path).text) for path in paths}
     assert {path: found for path, found in grades.items() if found > EASIEST} == {}
 
