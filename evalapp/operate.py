@@ -227,7 +227,7 @@ def _serve(command: str, settings: "Settings", host: str, port: int) -> None:
         stop(command, f"the database does not answer: {getattr(error, 'orig', error)}")
     click.echo(f"Serving on http://{host}:{port} (stop with Ctrl-C)")
     try:
-        run(app, host, port)
+        run(app, host, port, behind_proxies=settings.proxies > 0)
     except OSError as error:
         stop(command, f"cannot listen on {host}:{port}: {error.strerror}. Choose another --port.")
 
