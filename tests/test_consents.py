@@ -9,7 +9,10 @@ from textstat import textstat
 
 from evalapp import consents
 from evalapp.consents import Information, Terms
+from evalapp.languages import LANGUAGES
 from evalapp.models import NATIONS, ROLES, Response
+from evalapp.paper import printing
+from tests.survey.test_translations import GENDERED
 
 FAMILY = {"parent", "young_person"}
 # The hash of each published file. One that changed is no longer what people agreed to: write a new version beside it.
@@ -21,6 +24,10 @@ PUBLISHED = {
     "young_person/1.toml": "5208bc07843b24a2276edb220ad1e415ae8aceca837b24413a719990eeea4ddf",
 }  # fmt: skip
 TOLD = [(role, nation) for role in ROLES for nation in NATIONS]
+TRANSLATED = [code for code in LANGUAGES if code != consents.SOURCE]
+ISOLATES = "\u2066\u2068\u2069"  # what keeps figures and English names in order where text runs from the right
+# The pages' own buttons, as the information names them.
+BUTTONS = ("Continue", "Change your mind")
 
 
 def shown(role: str, nation: str, part: str, language: str = "en", terms: Terms | None = None) -> str:
@@ -38,7 +45,7 @@ def grade(text: str) -> float:
 
 def test_a_published_file_never_changes() -> None:
     found = consents.hashes()
-    english = {name: one for name, one in found.items() if not name.endswith(".cy.toml")}
+    english = {name: one for name, one in found.items() if re.fullmatch(r"\w+/[0-9]+\.toml", name)}
     assert {name: one for name, one in english.items() if name in PUBLISHED} == PUBLISHED
     assert set(english) == set(PUBLISHED), "publish a new version: add its hash here"
 
@@ -100,35 +107,86 @@ def test_a_name_tells_role_nation_version_and_language_and_fits_where_it_is_stor
     names = {
         consents.information(role, language, drafts=True).name(role, nation)
         for role, nation in TOLD
-        for language in ("en", "cy")
+        for language in LANGUAGES
     }
-    assert len(names) == 2 * len(TOLD)
-    assert "young_person-N1-cy" in names
+    assert len(names) == len(LANGUAGES) * len(TOLD)
+    assert {"young_person-N1-cy", "parent-E1-pl", "leader-S1-ar"} <= names
     length = Response.__table__.c.consent_version.type.length
     longest = dataclasses.replace(consents.information("practitioner", "en", drafts=False), version=999)
     assert len(longest.name("practitioner", "northern_ireland")) <= length
 
 
-def test_a_welsh_draft_is_for_demonstrations_and_an_unknown_language_falls_back() -> None:
-    assert consents.information("parent", "cy", drafts=True).language == "cy"
-    assert consents.information("parent", "cy", drafts=False).language == "en"
+@pytest.mark.parametrize("language", TRANSLATED)
+def test_a_draft_is_for_demonstrations(language: str) -> None:
+    for role in ROLES:
+        assert consents.information(role, language, drafts=True).language == language
+        assert consents.information(role, language, drafts=False).language == "en"
+
+
+def test_an_unknown_language_falls_back() -> None:
     assert consents.information("parent", "xx", drafts=True).language == "en"
 
 
-@pytest.mark.parametrize(("role", "nation"), TOLD)
-def test_the_welsh_has_every_line_of_the_english_and_is_not_it(role: str, nation: str) -> None:
-    welsh = consents.information(role, "cy", drafts=True)
+def texts(one: Information) -> list[str]:
+    """Everything in a file, in an order that is the same in every language."""
+    sections = [text for part in (*one.about, *one.said) for text in (part.title, *part.lines)]
+    questions = [
+        text for asked in (one.consent, one.child) if asked for text in (asked.question, *asked.lines, asked.yes, asked.no)
+    ]
+    nations = [one.nations[nation][place] for nation in NATIONS for place in ("body", "help", "law")]
+    return [*sections, *questions, *(one.words[place] for place in sorted(one.words)), *nations]
+
+
+def places(text: str) -> list[str]:
+    return sorted(re.findall(r"\{\w+\}", text))
+
+
+@pytest.mark.parametrize("language", TRANSLATED)
+@pytest.mark.parametrize("role", ROLES)
+def test_a_translation_has_every_text_place_and_number_of_the_english_and_is_not_it(role: str, language: str) -> None:
+    own = consents.information(role, language, drafts=True)
     english = consents.information(role, "en", drafts=True)
+    assert own.words.keys() == english.words.keys()
+    assert set(own.nations) == set(NATIONS)
+    assert all(own.nations[one].keys() == english.nations[one].keys() for one in NATIONS)
+    for text, source in zip(texts(own), texts(english), strict=True):
+        assert text.strip()
+        assert (text != source) or source == "{ask}"
+        assert places(text) == places(source), text
+        assert sorted(re.findall(r"[0-9]+", text)) == sorted(re.findall(r"[0-9]+", source)), text
 
-    def lines(one: Information) -> list[str]:
-        return [line for part in (*one.about, *one.said) for line in (part.title, *part.lines)]
 
-    assert [
-        one for one, other in zip(lines(welsh), lines(english), strict=True) if one == other and one != "{ask}"
-    ] == []
-    assert welsh.words.keys() == english.words.keys()
-    assert set(welsh.nations) == set(english.nations) == set(NATIONS)
-    assert "{" not in shown(role, nation, "about", "cy") + shown(role, nation, "said", "cy")
+@pytest.mark.parametrize("language", TRANSLATED)
+@pytest.mark.parametrize(("role", "nation"), TOLD)
+def test_what_a_translation_shows_has_no_place_left_and_names_the_buttons_as_the_pages_do(
+    role: str, nation: str, language: str
+) -> None:
+    text = shown(role, nation, "about", language) + shown(role, nation, "said", language)
+    assert "{" not in text
+    assert [one for one in BUTTONS if printing.words(language)(one) not in text] == []
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_arabic_keeps_figures_and_english_names_in_order(role: str) -> None:
+    found = consents.information(role, "ar", drafts=True)
+    for text in texts(found):
+        marks = "".join(re.findall(f"[{ISOLATES}]", text))
+        assert re.fullmatch(r"([\u2066\u2068]\u2069)*", marks), text
+        loose = re.sub("[\u2066\u2068][^\u2069]*\u2069", "", text)
+        assert not re.search(r"[0-9][ \u00a0-][0-9]|[٠-٩]", loose), text  # else its groups change places
+        assert not re.search(r"[A-Za-z0-9)][ ]+[A-Za-z0-9(]", loose), text
+    assert found.words["contact"].count("\u2068{contact}\u2069") == 1  # whichever way a trial's own words run
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_polish_does_not_say_whether_a_man_or_a_woman_reads(role: str) -> None:
+    assert [one for one in texts(consents.information(role, "pl", drafts=True)) if GENDERED.search(one)] == []
+
+
+@pytest.mark.parametrize("language", TRANSLATED)
+def test_a_question_says_the_same_in_the_information_and_on_the_page_s_own_title(language: str) -> None:
+    asked = consents.information("parent", language, drafts=True).consent.question
+    assert asked == printing.words(language)("Do you want to take part?")
 
 
 def test_what_a_trial_fills_in_is_never_read_as_a_place() -> None:

@@ -1,12 +1,15 @@
 """Changing one's mind on the pages: found from everywhere, asked twice, done once, with a receipt; and a parent's say."""
 
 import re
+from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser
 from sqlalchemy import select
 
-from evalapp import roster, withdrawals
+from evalapp import languages, roster, withdrawals
 from evalapp.models import (
     Audit,
     Membership,
@@ -22,6 +25,7 @@ from tests.conftest import NOW, Clock
 from tests.survey.conftest import World
 from tests.survey.person import Somebody
 from tests.survey.test_journey import sent
+from tests.survey.test_pages import drawn, misplaced
 
 TODAY = NOW.date()
 
@@ -288,6 +292,61 @@ def test_the_young_person_s_questions_open_once_both_said_yes(family: tuple[Worl
     assert world.count(Response) == 0  # what was saved and not sent is gone
     assert "/permission" not in grown_up.page.forms
     assert enter(world, young).words == waiting  # the same words as before: they tell nobody why
+
+
+def told_and_asked(family: tuple[World, Membership, Membership], language: str) -> Iterator[tuple[str, Somebody]]:
+    """Each page on which a parent is told or asked something, or changes their mind, in one language."""
+    world, _, parent = family
+    code = make.card(world.session, parent, world.vault)
+    world.session.commit()
+    person = world.somebody().open("/").send("/", go=f"language-{language}")
+    yield "a code first", person.open("/change")
+    person.open("/").enter(code)
+    yield "permission", person.open("/permission")
+    yield "permission, undecided", person.send("/permission")
+    yield "about", person.send("/permission", agreed="later")
+    yield "said", person.open("/said")
+    yield "consent", person.open("/consent")
+    yield "consent, undecided", person.send("/consent")
+    yield "children", person.open("/permission").send("/permission", agreed="yes")
+    yield "change", person.open("/change")
+    yield "change, undecided", person.send("/change")
+    for choice in ("delete", "keep", "no_contact"):
+        yield f"sure, {choice}", person.open("/change").send("/change", choice=choice)
+    yield "changed", person.send("/change/sure")
+    yield "about, having chosen", person.open("/go")
+    yield "change, once more", person.open("/change")
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    ("language", "drafts"), [*((code, True) for code in languages.LANGUAGES if code != "en"), ("ar", False)]
+)
+def test_what_people_are_told_and_asked_fits_a_small_telephone_and_runs_as_its_language_does(
+    family: tuple[World, Membership, Membership], browser: Browser, asset_folder: Path, language: str, drafts: bool
+) -> None:
+    world = family[0]
+    if not drafts:
+        world.trial.kind = "live"
+        world.session.commit()
+    turned = "rtl" if language == "ar" else "ltr"
+    context = browser.new_context(viewport={"width": 320, "height": 640}, java_script_enabled=False)
+    page = context.new_page()
+    faults = {}
+    for name, person in told_and_asked(family, language):
+        assert f'<html lang="{language}" dir="{turned}"' in person.text, name
+        drawn(page, person.text, asset_folder)
+        foreign = page.locator("main [lang=en]").count()
+        assert bool(foreign) is (not drafts and re.match("permission|about|said|consent", name) is not None), name
+        # Whatever is in English runs from the left, and everything in it that is not runs as the page does.
+        for said in ("en", language):
+            runs = {one.evaluate("one => getComputedStyle(one).direction") for one in page.locator(f"main [lang={said}]").all()}
+            assert runs <= {"ltr" if said == "en" else turned}, (name, said)
+        for size in ("100%", "150%", "200%"):
+            faults |= {(name, size): wrong} if (wrong := misplaced(page, 320, size)) else {}
+    context.close()
+    assert faults == {}
 
 
 def test_a_parent_s_no_tells_the_young_person_nothing_and_stops_nothing_else(
