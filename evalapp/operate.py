@@ -486,6 +486,7 @@ def _forget_contact(settings: "Settings", people: list[str]) -> None:
         for person_id in people:
             contacts.forget(store, person_id, vault=Vault(settings.root_key))
         store.commit()
+    db.scrub(engine, tables=db.CONTACTS)
     engine.dispose()
 
 
