@@ -131,7 +131,10 @@ def texts(one: Information) -> list[str]:
     """Everything in a file, in an order that is the same in every language."""
     sections = [text for part in (*one.about, *one.said) for text in (part.title, *part.lines)]
     questions = [
-        text for asked in (one.consent, one.child) if asked for text in (asked.question, *asked.lines, asked.yes, asked.no)
+        text
+        for asked in (one.consent, one.child)
+        if asked
+        for text in (asked.question, *asked.lines, asked.yes, asked.no)
     ]
     nations = [one.nations[nation][place] for nation in NATIONS for place in ("body", "help", "law")]
     return [*sections, *questions, *(one.words[place] for place in sorted(one.words)), *nations]

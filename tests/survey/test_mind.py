@@ -341,7 +341,10 @@ def test_what_people_are_told_and_asked_fits_a_small_telephone_and_runs_as_its_l
         assert bool(foreign) is (not drafts and re.match("permission|about|said|consent", name) is not None), name
         # Whatever is in English runs from the left, and everything in it that is not runs as the page does.
         for said in ("en", language):
-            runs = {one.evaluate("one => getComputedStyle(one).direction") for one in page.locator(f"main [lang={said}]").all()}
+            runs = {
+                one.evaluate("one => getComputedStyle(one).direction")
+                for one in page.locator(f"main [lang={said}]").all()
+            }
             assert runs <= {"ltr" if said == "en" else turned}, (name, said)
         for size in ("100%", "150%", "200%"):
             faults |= {(name, size): wrong} if (wrong := misplaced(page, 320, size)) else {}
