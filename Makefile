@@ -17,7 +17,7 @@ demo: $(VENV)/installed  ## install, build a demonstration trial and serve it (P
 	@$(RUN)/evalapp demo --port $(PORT) $(if $(filter 0,$(SERVE)),--no-serve) $(if $(FRESH),--fresh)
 
 test: $(VENV)/dev system  ## run every test, browser and PostgreSQL included
-	$(RUN)/pytest
+	$(RUN)/pytest -n auto --dist loadfile
 
 check: $(VENV)/dev  ## format, lint, types, import rules, templates, translations, migrations, unused code
 	$(RUN)/ruff format --check .

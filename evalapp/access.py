@@ -129,12 +129,17 @@ def current_engine() -> Engine:
 
 def contact_store() -> Session | None:
     """The request's session on the store of contact details; None where this copy has none. A writer commits itself."""
-    engine = current_app.extensions["evalapp"].contacts
-    if engine is None:
+    if current_app.extensions["evalapp"].contacts is None:
         return None
     if "contact_store" not in g:
+        engine = current_store()
         g.contact_store = db.reading(engine) if request.method in SAFE else db.writing(engine)
     return cast("Session", g.contact_store)
+
+
+def current_store() -> Engine:
+    """The store of contact details itself; only where `contact_store` has a session on it."""
+    return cast("Engine", current_app.extensions["evalapp"].contacts)
 
 
 def vault() -> Vault:

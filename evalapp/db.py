@@ -143,7 +143,12 @@ def undurable(engine: Engine) -> str | None:
     return f"PostgreSQL runs with {', '.join(off)} off; switch it on" if off else None
 
 
-def scrub(engine: Engine) -> bool:
+# What an erasure touches, for PostgreSQL's vacuum; the store of contact details has one table.
+ERASED = "response, answer, free_text, score, set_aside, words_decision, paper, paper_entry, message, participant_session, person"
+CONTACTS = "contact"
+
+
+def scrub(engine: Engine, *, tables: str = ERASED) -> bool:
     """Leave nothing of deleted rows in an SQLite file and its journals; False when others were using it just then.
 
     `secure_delete` alone is not enough: rows that once moved between pages leave copies in the pages' unused parts
@@ -153,11 +158,7 @@ def scrub(engine: Engine) -> bool:
     if engine.dialect.name == "postgresql":
         try:
             with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-                connection.execute(
-                    text(
-                        "VACUUM response, answer, free_text, score, set_aside, words_decision, paper, paper_entry, message"
-                    )
-                )
+                connection.execute(text(f"VACUUM {tables}"))
         except DBAPIError:  # it took longer than a statement may; the database's own vacuum comes to it later
             return False
         return True

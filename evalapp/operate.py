@@ -227,7 +227,7 @@ def _serve(command: str, settings: "Settings", host: str, port: int) -> None:
         stop(command, f"the database does not answer: {getattr(error, 'orig', error)}")
     click.echo(f"Serving on http://{host}:{port} (stop with Ctrl-C)")
     try:
-        run(app, host, port)
+        run(app, host, port, behind_proxies=settings.proxies > 0)
     except OSError as error:
         stop(command, f"cannot listen on {host}:{port}: {error.strerror}. Choose another --port.")
 
@@ -486,6 +486,7 @@ def _forget_contact(settings: "Settings", people: list[str]) -> None:
         for person_id in people:
             contacts.forget(store, person_id, vault=Vault(settings.root_key))
         store.commit()
+    db.scrub(engine, tables=db.CONTACTS)
     engine.dispose()
 
 

@@ -50,6 +50,13 @@ def appoint(session: Session, trial: Trial, user_ids: Collection[str], *, actor:
     )
 
 
+def stand_down(session: Session, user_id: str, *, actor: str, now: datetime) -> None:
+    """Whoever can read no more (an account closed, another role) is no reader any more: nobody writes to them in vain."""
+    for trial_id in trials_read_by(session, user_id):
+        left = readers_of(session, trial_id) - {user_id}
+        appoint(session, session.get_one(Trial, trial_id), left, actor=actor, now=now)
+
+
 def readers_of(session: Session, trial_id: str) -> set[str]:
     return set(session.scalars(select(WordsReader.user_id).where(WordsReader.trial_id == trial_id)))
 
@@ -60,8 +67,13 @@ def trials_read_by(session: Session, user_id: str) -> list[str]:
 
 def rings_back(session: Session, person_id: str) -> bool:
     """Whether somebody is named who rings people of this person's trial back."""
-    query = select(WordsReader.user_id).join(Person, Person.trial_id == WordsReader.trial_id)
-    return session.scalar(query.where(Person.id == person_id).limit(1)) is not None
+    query = (
+        select(WordsReader.user_id)
+        .join(Person, Person.trial_id == WordsReader.trial_id)
+        .join(StaffUser, StaffUser.id == WordsReader.user_id)
+        .where(Person.id == person_id, StaffUser.role == "coordinator", StaffUser.disabled_at.is_(None))
+    )
+    return session.scalar(query.limit(1)) is not None
 
 
 def ask_to_be_rung(session: Session, person_id: str, contact: Contact, *, vault: Vault, today: date) -> None:

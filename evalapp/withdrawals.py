@@ -164,8 +164,8 @@ def _do(session: Session, person_id: str, choice: str) -> None:
     """Delete what a choice says goes, and let every visit of the person know no more of it."""
     if choice != "no_contact":
         responses.erase(session, person_id, sent=choice == "delete")
+        forget_papers(session, person_id, stored=choice == "delete")
     if choice == "delete":
-        _forget_papers(session, person_id)
         session.execute(delete(Message).where(Message.person_id == person_id))
         session.execute(update(Person).where(Person.id == person_id).values(pin_hash=None))
     waiting = (Message.person_id == person_id) & Message.state.in_(("waiting", "handed"))
@@ -175,15 +175,18 @@ def _do(session: Session, person_id: str, choice: str) -> None:
     session.flush()
 
 
-def _forget_papers(session: Session, person_id: str) -> None:
-    """What was typed from a person's papers, and what gave way to a paper, goes; that they were printed stays."""
+def forget_papers(session: Session, person_id: str, *, stored: bool) -> None:
+    """What was typed from a person's papers and not stored goes, and no paper of theirs is typed in any more; with
+    `stored`, what gave way to a paper goes too. That they were printed stays."""
     mine = (
         select(Paper.id)
         .join(Assignment, Assignment.id == Paper.assignment_id)
         .join(Membership, Membership.id == Assignment.membership_id)
         .where(Membership.person_id == person_id)
     )
-    found = session.scalars(mine).all()
+    if not stored:
+        mine = mine.where(Paper.state != "stored")
+    found = session.scalars(mine.with_for_update(of=Paper)).all()  # held, so that nobody begins to type one meanwhile
     session.execute(delete(PaperEntry).where(PaperEntry.paper_id.in_(found)))
     session.execute(update(Paper).where(Paper.id.in_(found)).values(kept=None, state="unused"))
 

@@ -251,6 +251,8 @@ STAYS = {
     "withdrawal": "so that they are not asked again",
     "participant_session": "emptied; it ends with the visit in which the receipt is read",
     "response": "deleted by `responses.erase`",
+    "paper": "that one was printed; what was typed from it is deleted",
+    "message": "deleted by `withdrawals.withdraw`",
 }
 
 

@@ -10,9 +10,9 @@ from typing import Any
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from evalapp import audit, responses
+from evalapp import asking, audit, responses
 from evalapp.codes import check_character, folded
-from evalapp.models import Assignment, Membership, Paper, PaperEntry, Review, Site, Trial
+from evalapp.models import Assignment, Membership, Paper, PaperEntry, Site, Trial
 from evalapp.paper.questionnaire import INFORMATION, asked
 from evalapp.responses import Given
 from evalapp.shelf import questionnaire
@@ -33,7 +33,7 @@ class TypedByOthers(Exception):
 
 
 class NotAsked(Exception):
-    """The questionnaire may not be asked any more: what became known of the review rules it out."""
+    """The questionnaire may not be asked of its person as things are: it says nothing of why."""
 
 
 class Unfinished(Exception):
@@ -86,7 +86,13 @@ def spaced(serial: str) -> str:
 
 
 def issue(session: Session, assignment: Assignment, *, language: str, actor: str, now: datetime) -> Paper:
-    """A paper for one person's questionnaire. Its serial is random: it says nothing of the person or their card."""
+    """A paper for one person's questionnaire. Its serial is random: it says nothing of the person or their card.
+
+    Raises NotAsked where they may not be asked it, or withdrew.
+    """
+    place = session.get_one(Membership, assignment.membership_id)
+    if not asking.may_be_approached(session, place.person_id, about=assignment.id):
+        raise NotAsked
     body = "".join(secrets.choice(CROCKFORD) for _ in range(7))
     paper = Paper(
         serial=body + check_character(body), assignment_id=assignment.id, language=language,
@@ -282,9 +288,11 @@ def decide(session: Session, paper_id: str, *, paper_counts: bool, actor: str, v
     """Where its person answered in another way too: which of the two counts. Neither is shown to whoever decides.
 
     The response that gives way to the paper is kept sealed with it; a paper that gives way is deleted.
-    Raises Settled, and AlreadyAnswered where the person said no: a no is final.
+    Raises Settled, NotAsked for a paper that may not count, and AlreadyAnswered where the person said no: a no is final.
     """
     held = _locked(session, paper_id, state="held")
+    if paper_counts:
+        _may_be_asked(session, held)
     typed = _unpacked(vault.unseal(held.paper.kept or b"", _place(paper_id, 0)))
     audit.record(session, actor, "paper decided", f"paper {paper_id}", now=now, paper_counts=paper_counts)
     held.paper.kept = None
@@ -395,13 +403,7 @@ def _held(session: Session, paper: Paper) -> Held:
 
 
 def _may_be_asked(session: Session, held: Held) -> None:
-    query = (
-        select(Review.outcome)
-        .join(Membership, Membership.review_id == Review.id)
-        .join(Assignment, Assignment.membership_id == Membership.id)
-        .where(Assignment.id == held.paper.assignment_id)
-    )
-    if held.instrument.not_after_death and session.scalar(query) == "death":
+    if not asking.of_assignment(session, held.paper.assignment_id):
         raise NotAsked
 
 

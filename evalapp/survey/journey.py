@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session, aliased
 
-from evalapp import pins, responses, roster
+from evalapp import asking, pins, responses, roster, tablets
 from evalapp.consents import Terms
 from evalapp.models import (
     Assignment,
@@ -137,6 +137,10 @@ def find_participant(session: Session, key: str, now: datetime) -> str | None:
     if visit is None:
         return None
     idle = IDLE if visit.tablet_hash is None else TABLET_IDLE
+    if visit.tablet_hash is not None:
+        tablet = session.get(TabletSession, visit.tablet_hash)
+        if tablet is None or now - tablet.opened_at >= tablets.LASTS:
+            return None
     return None if now - visit.last_seen_at > idle else visit.person_id
 
 
@@ -230,7 +234,7 @@ def asked_of(session: Session, person_id: str, *, review_id: str | None = None) 
         query = query.where(Membership.review_id == review_id)
     rows = session.execute(query).all()
     places = {place.id: (place, review) for _, _, _, _, place, review, _, _ in rows}
-    closed = {key for key, (place, review) in places.items() if not _may_be_asked(session, place, review)}
+    closed = {key for key, (place, review) in places.items() if not asking.of_place(session, place, review)}
     return [
         Asked(
             assignment_id=one.id,
@@ -249,35 +253,8 @@ def asked_of(session: Session, person_id: str, *, review_id: str | None = None) 
             terms=Terms(contact=trial.contact, locks_on=trial.locks_on),
         )
         for one, response_id, state, trial, place, review, site, withdrawn in rows
-        if state in {"submitted", "declined"}
-        or (place.id not in closed and not _unkind(one, review) and not _unwanted(one, withdrawn))
+        if state in {"submitted", "declined"} or (place.id not in closed and asking.wanted(one, review, withdrawn))
     ]
-
-
-def _unkind(one: Assignment, review: Review | None) -> bool:
-    """Whether a questionnaire is never asked after a death, and there was one."""
-    death = review is not None and review.outcome == "death"
-    return death and questionnaire(one.instrument, one.version).not_after_death
-
-
-def _unwanted(one: Assignment, withdrawn: Withdrawal | None) -> bool:
-    """Whether a person withdrew from being asked this: from everything, or from what opens after they did."""
-    if withdrawn is None:
-        return False
-    return withdrawn.choice != "no_contact" or one.opens_on > withdrawn.withdrawn_on
-
-
-def _may_be_asked(session: Session, place: Membership, review: Review | None) -> bool:
-    """Whether a lead's decision and a parent's say leave a place open; both may close what was already begun."""
-    if place.role not in roster.FAMILY or review is None:
-        return True
-    if place.role in roster.GATED and not roster.is_invited(session, place, review):
-        return False
-    decision = roster.decision_on(session, place)
-    if decision is not None and not decision.invite:
-        return False
-    rules = roster.rules_of(session, place.site_id)
-    return not roster.needs_a_parent(rules, place) or roster.has_parents_yes(session, place.id)
 
 
 @dataclass(frozen=True)

@@ -56,6 +56,7 @@ def withdraw() -> Any:
     if store is not None:
         contacts.forget(store, person_id, vault=vault())
         store.commit()
+        db.scrub(access.current_store(), tables=db.CONTACTS)
     db.scrub(access.current_engine())
     return redirect(url_for("survey.changed"), 303)
 
@@ -100,6 +101,7 @@ def say() -> Any:
         responses.erase(
             database(), asked.number, sent=False
         )  # pages saved and not sent; what was sent is the young person's
+        withdrawals.forget_papers(database(), asked.number, stored=False)
     database().commit()
     if not holds:
         db.scrub(access.current_engine())

@@ -8,6 +8,7 @@ from flask_babel import gettext
 from evalapp import access, pins
 from evalapp.access import Permission, database, requires, vault
 from evalapp.survey import journey
+from evalapp.survey.journey import Asked, Visit
 from evalapp.survey.routes import kept_typed, mine, named, pages, pin_page, typed_before
 
 
@@ -21,7 +22,7 @@ def pin() -> Any:
         sheet = journey.sheet_of(database(), found, visit, language="en", vault=vault())
         if journey.is_locked(database(), sheet, visit):
             return pin_page(found)
-        if found.state == "open" and journey.may_choose_pin(database(), visit, asked, vault=vault()):
+        if found.state == "open" and journey.may_choose_pin(database(), visit, _everywhere(visit), vault=vault()):
             return render_template("survey/choose_pin.html", assignment=found.assignment_id)
     return redirect(url_for("survey.go"), 303)
 
@@ -33,7 +34,7 @@ def give_pin() -> Any:
     visit, asked = mine()
     found, kept = named(asked), kept_typed()
     if request.form.get("go") == "again":
-        journey.begin_again(database(), visit, asked, vault=vault(), today=access.today())
+        journey.begin_again(database(), visit, _everywhere(visit), vault=vault(), today=access.today())
         database().commit()
         return typed_before() or redirect(url_for("survey.go"), 303)
     try:
@@ -58,7 +59,7 @@ def choose_pin() -> Any:
     """Keep the PIN somebody chose; a visit that must not see earlier answers cannot choose one for them."""
     visit, asked = mine()
     found = named(asked)
-    if not journey.may_choose_pin(database(), visit, asked, vault=vault()):
+    if not journey.may_choose_pin(database(), visit, _everywhere(visit), vault=vault()):
         return redirect(url_for("survey.go"), 303)
     try:
         pins.choose(database(), visit.person_id, pins.read_pin(request.form.get("pin", "")), vault=vault())
@@ -71,3 +72,8 @@ def choose_pin() -> Any:
         database().commit()
         return redirect(url_for("survey.go"), 303)
     return render_template("survey/choose_pin.html", assignment=found.assignment_id, fault=fault), 422
+
+
+def _everywhere(visit: Visit) -> list[Asked]:
+    """Everything its person is asked: a PIN shows the earlier answers of every review, not of a tablet's alone."""
+    return journey.asked_of(database(), visit.person_id)

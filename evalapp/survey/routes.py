@@ -358,6 +358,7 @@ def stop_messages(token: str) -> str:  # noqa: ARG001  (the form posts to the pa
 @requires(Permission.OPEN_THE_DOOR)
 def messages_stopped(token: str) -> str:
     """No more messages. A link that is not ours is answered alike, so that nobody can try addresses."""
+    request.form.get("List-Unsubscribe")  # reading what was sent refuses what is too large
     store = access.contact_store()
     if store is not None and contacts.stop(store, token, today=access.today(), vault=vault()):
         store.commit()

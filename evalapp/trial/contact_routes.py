@@ -10,7 +10,7 @@ from flask import flash, redirect, render_template, request
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from evalapp import access, audit, contacts, outbox, roster
+from evalapp import access, asking, audit, contacts, db, outbox, roster
 from evalapp.access import Permission, requires
 from evalapp.contacts import NotAnAddress, Reached
 from evalapp.languages import LANGUAGES
@@ -81,12 +81,21 @@ def _kept(store: Session, person_id: str, action: str, message: str) -> Page:
 
 def _forget(store: Session, known: Reached | None, person_id: str, home: str) -> Page:  # noqa: ARG001
     contacts.forget(store, person_id, vault=access.vault())
-    return _kept(store, person_id, "contact details removed", "They are removed. Nothing more is sent to this person.")
+    answer = _kept(
+        store, person_id, "contact details removed", "They are removed. Nothing more is sent to this person."
+    )
+    db.scrub(access.current_store(), tables=db.CONTACTS)
+    return answer
 
 
 def _send(store: Session, known: Reached | None, person_id: str, home: str) -> Page:  # noqa: ARG001
     """A new code for the person, sent to them and shown to nobody."""
     if known is None or known.stopped or known.undeliverable:
+        flash("Nothing can be sent to this person as things are.", "warning")
+        return redirect(request.path, 303)
+    # Before a code is made: it would end the one they have, which also opens the page to take answers back.
+    database = access.database()
+    if roster.may_have_card(database, person_id) and not asking.may_be_approached(database, person_id):
         flash("Nothing can be sent to this person as things are.", "warning")
         return redirect(request.path, 303)
     last = outbox.invitation_of(access.database(), person_id)

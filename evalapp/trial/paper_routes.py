@@ -44,6 +44,7 @@ OUTCOMES = {
 }
 NOT_NOW = "This paper was settled before. Nothing was changed."
 TAKEN = "Two other people type this paper already, so a third is not needed."
+NOT_PRINTED = "Nothing can be printed for this person as things are. Ask whoever leads the review at the site."
 RULED_OUT = "These questions may not be asked of this person any more. Keep the paper with the trial's records, unread."
 
 
@@ -108,7 +109,11 @@ def paper_of(where: Review | Site, person_id: str) -> Page:
     if instrument.language != form.language.data:
         form.refuse("language", f"It may not be offered in {LANGUAGES[form.language.data]} yet.")
         return page("print_paper", form, **context)
-    paper = entry.issue(database, assignment, language=instrument.language, **by_whom())
+    try:
+        paper = entry.issue(database, assignment, language=instrument.language, **by_whom())
+    except NotAsked:
+        form.refuse("assignment", NOT_PRINTED)
+        return page("print_paper", form, **context)
     database.commit()
     return to_print(
         instrument, form, words_read=paper.words_read, serial=entry.spaced(paper.serial), home=context["home"],
@@ -316,7 +321,7 @@ def paper_decision(paper_id: str) -> Page:
         stands = entry.decide(
             access.database(), paper_id, paper_counts=form.counts.data == "paper", vault=access.vault(), **by_whom()
         )
-    except (Settled, responses.AlreadyAnswered, responses.NotOpen) as error:
+    except (Settled, NotAsked, responses.AlreadyAnswered, responses.NotOpen) as error:
         return refused(error)
     said = {"stored": "The paper counts. The other answers are kept sealed with it.",
             "unused": "The other answers count. What was typed from the paper is deleted."}  # fmt: skip

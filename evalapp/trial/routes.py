@@ -27,6 +27,7 @@ WRONG = 422  # a form came back with something to mend
 NEXT = {
     "trial.sites": "Add the partnerships and boards that take part, and see how they were allocated.",
     "trial.people": "Add a review, say who is expected in it, and print their cards.",
+    "trial.messages": "See how many invitations and reminders were sent, and how many could not be.",
     "trial.papers": "Type in what came back on paper. Two people type each paper.",
     "dashboard.board": "See how many were expected and how many answered, wave by wave.",
     "dashboard.outcomes": "Compare the two ways of reviewing, once the results are open.",

@@ -39,7 +39,7 @@ def test_a_release_shows_both_arms_their_difference_and_people_in_ten(session: S
     arms = ("Appreciative", "Traditional")
     assert shown == [(wave, arm, 25) for wave in ("Before", "Three months") for arm in arms]  # 24, to the nearest five
     assert blame["comparison"]["low"] <= blame["comparison"]["estimate"] <= blame["comparison"]["high"]
-    assert blame["comparison"]["verdict"] == "described"  # three sites an arm: nothing is concluded
+    assert blame["comparison"]["verdict"] == "benefit"  # three sites an arm: tested on site means
     assert content["parts"]["recruitment/practitioners"] == {
         "label": "Professionals",
         "count": 50,

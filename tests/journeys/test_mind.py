@@ -59,6 +59,7 @@ def test_consent_answers_then_delete_with_a_receipt(demo: Demo, open_page: Opene
     at_the_questions(demo, page, watch, wire, code, "en")
     page.locator("main input[type=radio]").first.check()
     press(page, "Continue")
+    page.wait_for_load_state("load")  # or what is left of this page counts as the next one's
     wire.taken()
     page.locator("footer").get_by_role("link", name="Change your mind").click()
     look(page, watch, wire, "change")

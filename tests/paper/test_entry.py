@@ -11,9 +11,9 @@ from sqlalchemy import Engine, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from evalapp import audit, db, responses, roster
+from evalapp import audit, db, responses, roster, withdrawals
 from evalapp.db import Base
-from evalapp.models import Assignment, Audit, Paper, PaperEntry, Response, Score, StaffUser, Trial
+from evalapp.models import Assignment, Audit, Membership, Paper, PaperEntry, Response, Score, StaffUser, Trial
 from evalapp.paper import entry, keys, questionnaire
 from evalapp.paper.entry import Typed
 from evalapp.responses import BLANK, Given
@@ -461,3 +461,44 @@ def test_a_day_is_read_as_people_write_it(typed: str, day: date) -> None:
 def test_a_day_that_is_none_is_refused(typed: str) -> None:
     with pytest.raises(ValueError, match="Type a day"):
         keys.read_day(typed)
+
+
+def young_and_parent(session: Session) -> tuple[Membership, Membership]:
+    review = make.review(session, make.site(session, make.trial(session)))
+    young, parent = make.person(session, review, "young_person"), make.person(session, review, "parent")
+    roster.link(session, young, parent, actor="coordinator", now=NOW)
+    return young, parent
+
+
+def test_no_paper_is_printed_for_a_young_person_before_a_parent_s_yes_and_none_typed_in_after_a_no(
+    session: Session, vault: Vault
+) -> None:
+    young, parent = young_and_parent(session)
+    assignment = make.assignment(session, young, "after")
+    with pytest.raises(entry.NotAsked):
+        entry.issue(session, assignment, language="en", actor="system", now=NOW)
+    said = {"consent_version": "x", "today": DAY}
+    roster.say(session, young.id, parent.id, agreed=True, **said)
+    paper = entry.issue(session, assignment, language="en", actor="system", now=NOW)
+    ann = visitors.member(session, "coordinator")
+    entry.begin(session, paper.id, ann.id, vault=vault, now=NOW)
+    roster.say(session, young.id, parent.id, agreed=False, **said)
+    entry.keep(session, paper.id, ann.id, Typed("no", assignment.opens_on), vault=vault, now=NOW)
+    with pytest.raises(entry.NotAsked):
+        entry.finish(session, paper.id, ann.id, vault=vault, now=NOW)
+
+
+@pytest.mark.parametrize("choice", ["keep", "delete"])
+def test_who_withdraws_has_no_paper_typed_in_and_none_printed(desk: Desk, session: Session, choice: str) -> None:
+    desk.types(desk.ann)
+    place = session.get_one(Membership, desk.assignment.membership_id)
+    withdrawals.withdraw(session, place.person_id, choice, vault=desk.vault, now=NOW, today=NOW.date())
+    session.commit()
+    session.expire_all()
+    assert desk.count(PaperEntry) == 0
+    assert desk.held.paper.state == "unused"
+    with pytest.raises(entry.Settled):
+        entry.begin(session, desk.paper.id, desk.bob.id, vault=desk.vault, now=NOW)
+    with pytest.raises(entry.NotAsked):
+        entry.issue(session, desk.assignment, language="en", actor="system", now=NOW)
+    assert desk.response is None

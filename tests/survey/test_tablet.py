@@ -5,8 +5,8 @@ from datetime import date, timedelta
 
 import pytest
 
-from evalapp import responses, tablets
-from evalapp.models import Audit, Membership, ParticipantSession, Response, StaffSession, TabletSession
+from evalapp import pins, responses, roster, tablets
+from evalapp.models import Audit, Membership, ParticipantSession, Person, Response, Site, StaffSession, TabletSession
 from evalapp.responses import Given
 from tests import make
 from tests.conftest import NOW, Clock
@@ -291,3 +291,24 @@ def test_a_small_group_is_shown_no_count(world: World, tablet: Somebody) -> None
     for _ in range(9):
         world.person()
     assert "people have finished" not in tablet.open("/").words
+
+
+def test_a_tablet_lets_nobody_choose_a_pin_that_would_show_what_was_saved_for_another_review(
+    world: World, tablet: Somebody
+) -> None:
+    place, code = world.person(instrument="every_kind")
+    elsewhere = make.review(world.session, world.session.get_one(Site, place.site_id), "Review 2")
+    person = world.session.get_one(Person, place.person_id)
+    other = roster.add_person(world.session, elsewhere, "practitioner", person=person)
+    one = make.assignment(world.session, other)
+    begun = responses.begin(
+        world.session, one.id, language="en", mode="own_link", consent_version="x", agreed=True, today=NOW.date()
+    )
+    first = next(item for item in responses.instrument_of(begun).items if item.options)
+    responses.save(world.session, begun.id, {first.code: Given(make.plain_answer(first))}, vault=world.vault)
+    world.session.commit()
+    tablet.enter(code).agree().next(1, go="pin", agree=5)
+    assert "/pin/new" not in tablet.page.forms
+    world.session.rollback()
+    assert not pins.has_pin(world.session, place.person_id)
+    world.session.rollback()

@@ -193,3 +193,20 @@ def test_naming_a_reader_opens_the_boxes_of_a_real_trial_and_the_last_one_gone_c
     readers.appoint(real.session, real.trial, [], actor="system", now=NOW)
     real.session.commit()
     assert sent(person.open("/go")).path == "/done"
+
+
+def test_whose_account_is_closed_is_a_reader_no_more_and_nobody_writes_to_them_in_vain(
+    world: World, reader: StaffUser
+) -> None:
+    place, _ = world.person()
+    admin = visitors.staff_browser(
+        world.app, world.session, visitors.member(world.session, "admin", email="second@example.org")
+    )
+    person_id, user_id = place.person_id, reader.id
+    assert readers.rings_back(world.session, person_id)
+    world.session.rollback()
+    assert admin.post(f"/staff/accounts/{user_id}/close", {}).status_code == 303
+    world.session.expire_all()
+    assert not readers.rings_back(world.session, person_id)
+    assert world.trial.text_reader is None
+    world.session.rollback()
