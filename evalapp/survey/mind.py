@@ -132,7 +132,7 @@ def _choices_page(person_id: str, *, unanswered: bool = False, too_late: bool = 
         "survey/change.html",
         offered=_offered(person_id),
         withdrawn=withdrawals.of_person(database(), person_id),
-        last_day=None if last is None else told.long(last),
+        last_day=None if last is None else told.long(last, languages.current()),
         locked=not withdrawals.may_delete(trial, access.today()),
         child=bool(journey.children_of(database(), person_id)),
         unanswered=unanswered,

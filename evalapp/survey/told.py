@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import date
 
-from flask_babel import format_date
+from babel.dates import format_date
 
 from evalapp import consents, languages
 from evalapp.consents import Information, Question, Section, Terms
@@ -25,7 +25,12 @@ def told(asked: Asked, *, minutes: int = 0, pages: int = 0) -> Told:
     """What somebody is told about a questionnaire they are asked to answer."""
     found = consents.information(asked.role, languages.current(), drafts=asked.demonstration)
     places = _places(
-        found, asked.nation, asked.terms, minutes=str(minutes), pages=str(pages), day=long(asked.closes_on)
+        found,
+        asked.nation,
+        asked.terms,
+        minutes=str(minutes),
+        pages=str(pages),
+        day=long(asked.closes_on, found.language),
     )
     return Told(
         name=found.name(asked.role, asked.nation),
@@ -44,11 +49,11 @@ def of_child(child: Child) -> tuple[str, str, Question]:
     return found.name("parent", child.nation), found.language, found.child
 
 
-def long(day: date) -> str:
-    """A day as people write it, in the page's language."""
-    return str(format_date(day, "long"))
+def long(day: date, language: str) -> str:
+    """A day as people write it, in the language of the words around it, which need not be the page's."""
+    return str(format_date(day, "long", locale=languages.LOCALES[language]))
 
 
 def _places(found: Information, nation: str, terms: Terms, **of_page: str) -> dict[str, str]:
-    last = "" if terms.last_day is None else long(terms.last_day)
+    last = "" if terms.last_day is None else long(terms.last_day, found.language)
     return found.places(nation, terms, last_day=last, **of_page)

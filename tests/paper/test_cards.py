@@ -105,9 +105,11 @@ def test_a_card_printed_alone_has_no_number_and_no_list() -> None:
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("large", [False, True], ids=["eight", "large"])
-def test_a_camera_reads_the_link_in_every_square_and_nothing_runs_over(browser: Chromium, large: bool) -> None:
-    codes, drawn = sheet(8, third="cy", large=large)
+@pytest.mark.parametrize(("large", "third"), [(False, "cy"), (True, "cy"), (False, "pl"), (False, "ar")])
+def test_a_camera_reads_the_link_in_every_square_and_nothing_runs_over(
+    browser: Chromium, large: bool, third: str
+) -> None:
+    codes, drawn = sheet(8, third=third, large=large)
     page = reading.as_printed(browser, drawn)
     try:
         sheets = page.locator(".sheet").all()

@@ -97,6 +97,20 @@ def test_a_draft_says_that_it_is_one() -> None:
     assert "Draft translation" not in english
 
 
+@pytest.mark.parametrize(("language", "turned"), [("cy", "ltr"), ("pl", "ltr"), ("ar", "rtl")])
+def test_what_a_paper_says_of_taking_part_is_in_its_language_and_runs_its_way(language: str, turned: str) -> None:
+    """Of the sheet's own English only the line that marks a draft is left, and that is for the office."""
+    _, english = printed()
+    _, own = printed(language=language)
+    assert f'<html lang="{language}" dir="{turned}"' in own
+    left = "Draft translation, not yet approved: not for use in a real trial."
+    said = re.findall(r">([^<>]*[A-Za-z]{3}[^<>]*)<", english.partition('class="part"')[0].partition("<body")[2])
+    texts = {" ".join(one.replace("&#39;", "'").split()) for one in said} - {"&nbsp;"}
+    assert len(texts) > 12
+    assert {one for one in texts if one in told(own).replace(left, "")} == set()
+    assert told(own).count("116 123") == 1
+
+
 def test_easy_read_keeps_its_drawings() -> None:
     instrument, html = printed("parent_easy_read_after")
     assert html.count("<svg") >= sum(len(one.pictures) + bool(one.picture) for one in instrument.items) > 8
@@ -104,7 +118,10 @@ def test_easy_read_keeps_its_drawings() -> None:
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize(("name", "language", "large"), [(PARENT, "cy", False), ("practitioner_before", "en", True)])
+@pytest.mark.parametrize(
+    ("name", "language", "large"),
+    [(PARENT, "cy", False), ("practitioner_before", "en", True), (PARENT, "pl", True), (PARENT, "ar", False)],
+)
 def test_a_camera_reads_which_paper_it_is_and_no_line_runs_over(
     browser: Chromium, name: str, language: str, large: bool
 ) -> None:

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser
 from sqlalchemy import select
 
-from evalapp import languages, roster, withdrawals
+from evalapp import consents, languages, roster, withdrawals
 from evalapp.models import (
     Audit,
     Membership,
@@ -20,6 +20,7 @@ from evalapp.models import (
     SiteRules,
     Withdrawal,
 )
+from evalapp.paper.printing import words
 from tests import make
 from tests.conftest import NOW, Clock
 from tests.survey.conftest import World
@@ -216,28 +217,35 @@ def test_what_happens_to_what_i_say_can_be_read_before_and_after(world: World) -
     assert "local safeguarding" in person.open("/said").words
 
 
-def test_welsh_is_shown_in_a_demonstration_and_named_in_what_is_stored(world: World) -> None:
-    place, code = world.person()
-    person = world.somebody().enter(code)
-    person.send("/language", go="language-cy")
-    assert "Tîm astudio bach ydym ni" in person.words
-    person.agree()
-    response = world.response(place)
-    assert response is not None
-    assert response.consent_version == "practitioner-E1-cy"
-
-
-def test_a_draft_is_not_shown_in_earnest_and_the_page_says_so(real: World) -> None:
+@pytest.mark.parametrize("language", [code for code in languages.LANGUAGES if code != "en"])
+def test_a_draft_is_not_shown_in_earnest_and_the_page_says_so(real: World, language: str) -> None:
     place, code = real.person()
     person = real.somebody().enter(code)
-    person.send("/language", go="language-cy")
+    person.send("/language", go=f"language-{language}")
     assert "We are a small study team" in person.words
     assert '<section lang="en" dir="ltr">' in person.text
-    assert "What follows is in English for now" in person.words or "yn Saesneg am y tro" in person.words
+    assert words(language)("What follows is in English for now.") in person.words
+    # An English sentence has an English day, whatever the page's language.
+    assert re.search(r"come back with your code until [0-9]+ March 2026\.", person.words)
     person.agree()
     response = real.response(place)
     assert response is not None
     assert response.consent_version == "practitioner-E1-en"
+
+
+@pytest.mark.parametrize(("language", "day"), [("cy", "Mawrth"), ("pl", "marca"), ("ar", "مارس")])
+def test_what_is_shown_in_a_language_has_its_days_and_is_named_in_what_is_stored(
+    world: World, language: str, day: str
+) -> None:
+    place, code = world.person()
+    person = world.somebody().enter(code).send("/language", go=f"language-{language}")
+    shown = consents.information("practitioner", language, drafts=True)
+    assert shown.about[0].lines[0].replace("'", "’") in person.words.replace("'", "’")
+    assert re.search(rf"[0-9]+ {day} 2026", person.words)
+    person.agree()
+    response = world.response(place)
+    assert response is not None
+    assert response.consent_version == f"practitioner-E1-{language}"
 
 
 # A parent's say on a young person.
