@@ -154,6 +154,7 @@ def prepare(session: Session, trial: Trial, *, now: datetime) -> Prepared:
         "design": plan.design if plan else trial.design,
         "planned_sites": plan.planned_sites if plan else trial.planned_sites,
         "by_arm": by_arm,
+        "open": _is_open(asked, plan, now.date()) if plan else None,
         "opens_on": trial.results_open_at.date().isoformat() if trial.results_open_at else None,
         "rules": {
             "people": rules.people,
@@ -218,6 +219,11 @@ _NOTHING_BY_ARM: dict[str, dict[str, Any]] = {
 def _marks(people: Iterable[str]) -> set[str]:
     """People, told apart without their ids: only whether the same ones are behind two numbers is ever asked."""
     return {hashlib.sha256(f"release|{one}".encode()).hexdigest()[:12] for one in people}
+
+
+def _is_open(asked: pd.DataFrame, plan: Plan, today: date) -> bool:
+    """Whether anyone's last day to answer what decides is still to come: of days alone, so that it tells of no answer."""
+    return bool((asked.loc[asked["wave"] == plan.primary.wave, "closes_on"] >= today).any())
 
 
 def _recruitment(session: Session, trial: Trial, asked: pd.DataFrame, rules: Rules) -> Iterable[_Block]:

@@ -317,6 +317,22 @@ def test_a_line_shows_only_the_groups_it_is_about() -> None:
     assert sum(len(trace["x"]) for trace in mixed.plotly()["data"]) == 3
 
 
+def test_the_bracket_of_ten_people_stands_under_those_it_speaks_of_and_says_so() -> None:
+    """From the middle of the person at its lower end to the middle of the one at its upper end."""
+    drawn = str(Tens("t", (InTen("Appreciative", TREATMENT, E(3, 2, 4)),), "agree").svg("f"))
+    bracket = re.search(r'<line x1="([\d.]+)" x2="([\d.]+)" y1="70" y2="70"', drawn)
+    middles = [float(x) for x in re.findall(r'<circle cx="([\d.]+)"', drawn)]
+    assert bracket is not None
+    assert [float(x) for x in bracket.groups()] == [middles[1], middles[3]]
+    assert "Likely range: 2 to 4 in 10" in words_of(drawn)
+
+
+def test_bars_stand_over_an_axis_with_its_ends() -> None:
+    drawn = words_of(Pairs("s", SHARES.groups, SHARES.pairs, SHARES.unit, key="The line is the range.").svg("f"))
+    assert drawn.endswith("0 50 100")
+    assert "The line is the range." in drawn
+
+
 def test_a_long_label_goes_on_under_itself_and_is_whole_in_the_table() -> None:
     label = "Parents who were recognised, affirmed, built upon and heard"
     figure = Forest("d", (Row(label, E(1, 0, 2)), Row("Morale", E(1, 0, 2))), "points", None, None)

@@ -7,7 +7,7 @@ from typing import Any
 from flask import abort, render_template, request, url_for
 from flask_babel import Domain, format_date
 
-from evalapp import access, languages, releases
+from evalapp import access, findings, languages, releases
 from evalapp.access import Permission, requires
 from evalapp.dashboard import release_words
 from evalapp.dashboard.page import Chart, Page, choose_trial, csv_of, pages, trial_of
@@ -32,7 +32,7 @@ FROM_ELSEWHERE = (
     N_("at the site survey"), N_("before the review"), N_("just after the review"), N_("three months after the review"),
     N_("a year after the review"),
     N_("Sites"), N_("Case reviews"), N_("Case reviews begun"), N_("Professionals"), N_("Parents and carers"), N_("Young people"),
-    N_("to"), N_("not shown"), N_("in 10"), N_("people in 10"), N_("People in ten who"), N_("People in 10"),
+    N_("to"), N_("not shown"), N_("Likely range"), N_("in 10"), N_("people in 10"), N_("People in ten who"), N_("People in 10"),
     N_("Means with 95 per cent intervals"), N_("Estimates with 95 per cent intervals"), N_("What"),
     N_("Row"), N_("Group"), N_("When"), N_("Mean"), N_("Interval from"), N_("Interval to"), N_("Why there is no number"),
     N_("Week"), N_("So far"), N_("Foreseen by then"),
@@ -63,7 +63,11 @@ def funder(slug: str | None) -> Page:
     last = releases.latest(access.database(), trial.id)
     about = {"trial": trial, "_": say, "frame_words": say, "page_language": language, "switch": _switch(slug, language)}
     if last is None:
-        return render_template("dashboard/funder_empty.html", **about)
+        ways = release_words.ways_of([label for _, label in findings.arms_of(trial)], say)
+        plan = findings.plan_of(trial)
+        planned = plan.planned_sites if plan else trial.planned_sites
+        design = plan.design if plan else trial.design
+        return render_template("dashboard/funder_empty.html", ways=ways, planned=planned, design=design, **about)
     content = releases.content_of(last)
     about |= {"content": content, "published": _day(content["published_on"]), "opens": _day(content["opens_on"])}
     if release_words.is_earlier_form(content):

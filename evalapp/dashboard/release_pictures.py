@@ -175,7 +175,7 @@ class Reader(Telling):
         finding = say(
             N_(
                 "The groups' difference in each outcome; to the right, the first group has more of it. Where the line crosses "
-                "0, we cannot tell yet."
+                "0, no difference is shown: we cannot tell yet, or it is too small to matter."
             )
         )
         return Shown("differences", finding, figure)
@@ -225,8 +225,14 @@ class Reader(Telling):
             (code, self.outcomes[code]) for code in (one.code for one in self.of(group))
             if self.outcomes[code]["kind"] == "share"
         ]  # fmt: skip
+        marks = {one.code: one.mark for one in self.of(group)} if self.content["by_arm"] else {}
         lines: list[tuple[str, list[Part], int | None]] = [
-            (say(one["label"]), self._cells(one), one.get("as_of")) for _, one in found
+            (
+                say(one["label"]) + (f": {lowered(marks[code])}" if code in marks else ""),
+                self._cells(one),
+                one.get("as_of"),
+            )
+            for code, one in found
         ]
         for _, one in found:
             hidden: list[Part] = [{**cell, "hidden": True} for cell in self._cells(one)]
@@ -292,8 +298,10 @@ class Reader(Telling):
         order = sorted(groups.items(), key=lambda pair: (pair[1] is not TREATMENT, pair[1] is not CONTROL))
         places = [list(groups).index(label) for label, _ in order]
         pairs = [Pair(one.label, tuple(one.values[place] for place in places)) for one in pairs]
-        figure = Pairs(title, tuple((say(label), look) for label, look in order), tuple(pairs),
-                       say(N_("people in 100")))  # fmt: skip
+        figure = Pairs(
+            title, tuple((say(label), look) for label, look in order), tuple(pairs), say(N_("people in 100")),
+            key=say(N_("The thin line is the range in which the true number is likely to lie.")),
+        )  # fmt: skip
         return Shown(name, title, figure, min((as_of for _, _, as_of in lines if as_of), default=None))
 
     def _cells(self, one: Part) -> list[Part]:

@@ -60,7 +60,10 @@ class Pair:
 
 @dataclass(frozen=True)
 class Pairs:
-    """groups : label and look of each.   most : the value of a full bar.   unit : above the bars.   suffix : after numbers."""
+    """groups : label and look of each.   most : the value of a full bar.   unit : above the bars.   suffix : after numbers.
+
+    key : what the marks mean, under the unit.
+    """
 
     title: str
     groups: tuple[tuple[str, Look], ...]
@@ -69,6 +72,7 @@ class Pairs:
     most: float = 100.0
     suffix: str = ""
     decimals: int = 0
+    key: str = ""
 
     def svg(self, name: str) -> Markup:
         key, top = legend(self.groups) if len(self.groups) > 1 else (Markup(""), 0.0)
@@ -78,6 +82,9 @@ class Pairs:
             key,
             words(self.unit, "0", top - 8, fill=SOFT, font_size=13),
         ]
+        for line in wrap(self.key, LONGEST + 8):
+            parts.append(words(line, "0", top + 10, fill=SOFT, font_size=13))
+            top += LINE_HEIGHT
         for pair in self.pairs:
             lines = wrap(pair.label, LONGEST)
             parts += [words(line, "0", top + 16 + LINE_HEIGHT * place) for place, line in enumerate(lines)]
@@ -86,7 +93,18 @@ class Pairs:
             for place, index in enumerate(shown):
                 parts.append(self._bar(pair, index, self.groups[index][1], top + place * (BAR + GAP), name))
             top += (BAR + GAP) * len(shown) + 10
-        return frame(name, self.title, self._described(), top + 2, *parts)
+        parts.append(self._scale(top))
+        return frame(name, self.title, self._described(), top + 18, *parts)
+
+    def _scale(self, top: float) -> Markup:
+        """The axis under the bars: its two ends and its middle."""
+        parts = []
+        for share, end in ((0.0, "start"), (0.5, "middle"), (1.0, "end")):
+            x = percent(REACH * share)
+            parts.append(tag("line", x1=x, x2=x, y1=px(top - 6), y2=px(top), stroke=SOFT, stroke_width=1))
+            said = f"{number(self.most * share, self.decimals)}{self.suffix}"
+            parts.append(words(said, x, top + 13, fill=SOFT, font_size=12, text_anchor=end))
+        return Markup("").join(parts)
 
     def plotly(self) -> dict[str, Any]:
         count = len(self.pairs)

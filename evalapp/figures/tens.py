@@ -26,7 +26,7 @@ from evalapp.figures.drawing import (
     words,
 )
 
-ROW = 84.0
+ROW = 104.0
 STEP = 27.0  # pixels from person to person: ten fit a narrow telephone
 
 
@@ -115,13 +115,23 @@ class Tens:
             _person(group.look, index * STEP + STEP / 2, top + 26, full=index < value.value) for index in range(10)
         ]
         y = top + 70
-        first, last = value.low * STEP, value.high * STEP
+        # From under the person at the lower end to under the one at the upper end: half a step back from their edges.
+        first, last = (max(end * STEP - STEP / 2, 0.0) for end in (value.low, value.high))
         bar = {"stroke": group.look.colour, "stroke_width": 2}
         bracket = [
             tag("line", x1=px(first), x2=px(last), y1=px(y), y2=px(y), **bar),
             *(tag("line", x1=px(x), x2=px(x), y1=px(y - 5), y2=px(y + 5), **bar) for x in (first, last)),
         ]
-        return Markup("").join([label, said, *people, *bracket])
+        return Markup("").join(
+            [label, said, *people, *bracket, words(_reach(value), "0", top + 91, fill=SOFT, font_size=13)]
+        )
+
+
+def _reach(value: Estimate) -> str:
+    """What the bracket says, in words."""
+    low, high = px(value.low), px(value.high)
+    reach = low if low == high else f"{low} {say('to')} {high}"
+    return f"{say('Likely range')}: {reach} {say('in 10')}"
 
 
 def _person(look: Look, x: float, top: float, *, full: bool) -> Markup:

@@ -94,21 +94,28 @@ def answer_to(page: str, question: str) -> str:
 # What a reader answers from the page, beside the truth the answers were drawn from.
 ANSWERS = {
     "benefit": (
-        ["Better", "Freedom from blame was higher, which is better, in the Appreciative group"], ["3 out of 5"],
-        ["Nothing was found to be worse"],
+        ["Yes: better", "Freedom from blame was higher, which is better, in the Appreciative group"],
+        ["3 out of 5", "Professionals: 360 of 430 asked have answered"],
+        ["No harm was shown, nor is it ruled out", "Furthest apart: parents who felt blamed, 13 in 100 of the Appreciative"],
     ),
-    "null": (["Too small to matter", "any difference between the groups"], ["3 out of 5"], ["Nothing was found to be worse"]),
+    "null": (
+        ["No difference that matters", "any difference between the groups", "too small to matter"], ["3 out of 5"],
+        ["No harm was shown, nor is it ruled out"],
+    ),
     "harm": (
-        ["Worse", "Freedom from blame was lower, which is worse, in the Appreciative group"], ["3 out of 5"],
+        ["No: worse", "Freedom from blame was lower, which is worse, in the Appreciative group"], ["3 out of 5"],
         ["Worse in the Appreciative group", "Freedom from blame", "Morale", "Hard things talked about",
          "Parents who felt like a failure", "hard things were steered around"],
     ),
     "four": (
-        ["Better", "Freedom from blame was higher, which is better, in the Appreciative group"],
-        ["1 out of 5", "4 and 4, of 8 planned"], ["Harm is not ruled out"],
+        ["Yes: better", "Freedom from blame was higher, which is better, in the Appreciative group"],
+        ["1 out of 5", "4 and 4, of 8 planned", "about 13 points out of 100 four times in five"], ["Harm is not ruled out"],
     ),
-    "one": (["Cannot tell yet", "until at least two sites of each have answered"], ["0 out of 5", "1 and 0, of 24 planned"],
-            ["Cannot tell yet", "Nothing has been compared yet"]),
+    "one": (
+        ["We cannot tell yet", "it takes two sites of each before the groups can be set side by side, and 6 in all"],
+        ["0 out of 5", "how few sites have answered", "1 and 0, of 24 planned"],
+        ["Cannot tell yet", "Nothing has been compared yet"],
+    ),
 }  # fmt: skip
 
 
@@ -118,7 +125,92 @@ def test_the_three_answers_are_the_truth_as_far_as_the_data_tell(funder: Browser
     for question, wanted in zip(("worked", "sure", "badly"), ANSWERS[name], strict=True):
         for words in wanted:
             assert words in answer_to(page, question), question
-    assert ("could only have seen a very large effect" in page) is (name == "four")
+    for words in ("could only have seen a very large effect", "more likely to be overstated than understated"):
+        assert (words in page) is (name == "four")
+    assert "standard deviations" not in page[: page.index("<details")]  # for whoever looks further
+
+
+def test_a_trial_without_chance_is_never_answered_with_yes_or_no(session: Session) -> None:
+    for name, mark in (("benefit", "Better"), ("harm", "Worse"), ("null", "Too small to matter")):
+        short = Reader(released(session, name) | {"design": "nonrandomised"}, str).short()
+        assert short is not None
+        assert short.mark == mark
+
+
+def test_the_page_tells_the_whole_rule_by_which_ranges_become_words(funder: Browser) -> None:
+    page = page_of(funder, "null")
+    rule = page[page.index("How to read this page") :]
+    assert "(8 points out of 100 and 10 people in 100 either way): too small to matter." in rule
+    assert "Otherwise, where it includes 0: we cannot tell yet" in rule
+    assert rule.index("too small to matter") < rule.index("we cannot tell yet") < rule.index("better or worse")
+
+
+def test_the_findings_are_listed_worst_first_in_one_order_empty_or_not(session: Session) -> None:
+    order = [
+        "Worse", "Better", "Cannot tell yet", "Too small to matter", "Neither better nor worse", "Not compared",
+    ]  # fmt: skip
+    for name in ("benefit", "null", "harm", "four", "one"):
+        reader = Reader(released(session, name), str)
+        assert [mark for _, mark, _ in reader.tally()] == order
+        assert sum(len(found) for _, _, found in reader.tally()) == len(reader.findings)
+
+
+def test_what_is_not_compared_is_called_so_wherever_it_stands(session: Session, funder: Browser) -> None:
+    reader = Reader(released(session, "four"), str)
+    shown = reader.shares("hard", "hard-shares", "harms")
+    assert shown is not None
+    rows = {str(row[0]) for row in shown.figure.table().rows}
+    assert "Parents who felt like a failure: not compared" in rows
+    assert "Parents who felt blamed: cannot tell yet" in rows
+    page = page_of(funder, "four")
+    assert (
+        "Not compared, so that nothing can be said of one group against the other: Parents who felt like a failure."
+        in page
+    )
+    assert "Not shown or not compared" not in page
+
+
+def test_hard_truths_that_cannot_be_shown_are_named_and_not_left_blank(funder: Browser) -> None:
+    page = page_of(funder, "one")
+    hard = page[page.index('id="hard"') : page.index('<details class="fold ruled"')]
+    assert "None of these can be shown or compared yet" in hard
+    assert "Parents who felt blamed" in hard
+    assert "<details" not in hard
+
+
+def test_a_demonstration_says_so_on_every_page_the_empty_one_too(funder: Browser, session: Session) -> None:
+    for name in truths.TRIALS:
+        page = page_of(funder, name)
+        assert "Demonstration: nobody real answered" in page
+        assert "Whether children are safer is not measured." in page
+        assert "Sites planned: 24" in page or re.search(r", of (24|8) planned", page)
+        assert "Appreciative</strong>: 2 or 3 days together" in page
+    content = released(session, "benefit") | {
+        "arms": ["Panel", "Usual"]
+    }  # nothing is said of ways the page does not know
+    assert [name for name, _ in Reader(content, str).ways()] == ["Freedom from blame"]
+
+
+@pytest.mark.parametrize(
+    ("still_open", "come", "says"),
+    [
+        (True, 24, "More answers may come, so this may change"),
+        (False, 23, "Only sites or reviews to come can change this"),
+        (False, 24, "No more answers are expected"),
+        (None, 24, ""),  # a release of before this was recorded
+    ],
+)
+def test_whether_more_answers_may_come_is_said_as_it_was(
+    session: Session, still_open: bool | None, come: int, says: str
+) -> None:
+    content = released(session, "benefit")
+    assert content["open"] is False  # as the trial was made: every last day has passed
+    content["open"] = still_open
+    content["parts"]["recruitment/sites"] |= {"count": come, "target": 24}
+    content["parts"]["recruitment/reviews"] |= {"count": 95, "target": 96}  # to the nearest five, as many as aimed for
+    certainty = Reader(content, str).certainty()
+    assert certainty is not None
+    assert certainty.answers.removeprefix("Professionals: 360 of 430 asked have answered.").strip(" .") == says
 
 
 @pytest.mark.parametrize("name", list(truths.TRIALS))
@@ -147,7 +239,9 @@ def test_a_harm_is_as_large_on_the_page_as_a_benefit(funder: Browser) -> None:
     assert worse.count('class="verdict harm') > better.count('class="verdict benefit') - 3
     assert worse.index('class="verdict harm') < worse.index("<details")  # above whatever is folded
     for outcome in ("Morale was lower", "Parents who felt like a failure: more common"):
-        assert outcome in worse[worse.index('id="hard"') : worse.index('<details class="fold')]
+        assert (
+            outcome in worse[worse.index('id="hard"') : worse.index('<details class="fold', worse.index('id="hard"'))]
+        )
 
 
 def test_nobody_s_answers_yet_says_what_comes_and_that_nothing_can_be_said(funder: Browser) -> None:
