@@ -8,7 +8,7 @@ RUN := $(VENV)/bin
 # The environment variable keeps pip quiet about itself; --no-compile leaves byte code to be made as modules are used.
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(RUN)/python -m pip install --quiet --require-hashes
 
-.PHONY: help demo test check fix lock bench calibrate pictures translations clean
+.PHONY: help demo test check fix lock bench load calibrate pictures translations clean
 
 help:  ## list the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -17,7 +17,7 @@ demo: $(VENV)/installed  ## install, build a demonstration trial and serve it (P
 	@$(RUN)/evalapp demo --port $(PORT) $(if $(filter 0,$(SERVE)),--no-serve) $(if $(FRESH),--fresh)
 
 test: $(VENV)/dev system  ## run every test, browser and PostgreSQL included
-	$(RUN)/pytest
+	$(RUN)/pytest -n auto --dist loadfile
 
 check: $(VENV)/dev  ## format, lint, types, import rules, templates, translations, migrations, unused code
 	$(RUN)/ruff format --check .
@@ -40,6 +40,10 @@ lock: $(VENV)/dev  ## pin the dependencies anew, with hashes and without any add
 bench: $(VENV)/dev  ## speed against the tools in use today (R comes by apt); writes docs/benchmarks.md
 	@bash .ci/system r
 	$(RUN)/python -m tests.benchmarks.run
+
+load: $(VENV)/dev  ## fifty power cuts under sixteen people, then a hundred people at once (minutes); writes docs/benchmarks-people.md
+	LOAD_ROUNDS=50 LOAD_CLIENTS=16 $(RUN)/pytest -q tests/journeys/test_crash.py
+	$(RUN)/python -m tests.benchmarks.hundred
 
 calibrate: $(VENV)/dev  ## how often each method errs in simulated trials of known truth (minutes); writes docs/calibration.md
 	$(RUN)/python -m tests.calibration.run

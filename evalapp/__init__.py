@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from flask import Flask
@@ -31,6 +32,7 @@ class Parts:
     vault: Vault
     clock: Callable[[], datetime]
     find_participant: Callable[[Session, str, datetime], str | None]
+    withdrawals: Path | None = None  # where each withdrawal is marked outside the database
     contacts: Engine | None = None  # the store of contact details, where this copy has one
 
 
@@ -61,7 +63,9 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = access.utc
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
     engine = db.make_engine(settings.database_url)
     store = db.make_engine(settings.contacts_url) if settings.contacts_url else None
-    app.extensions["evalapp"] = Parts(engine, Vault(settings.root_key), clock, survey.find_participant, store)
+    app.extensions["evalapp"] = Parts(
+        engine, Vault(settings.root_key), clock, survey.find_participant, settings.withdrawals, store
+    )  # fmt: skip
 
     app.before_request(access.guard)
     app.teardown_appcontext(access.close_database)

@@ -12,8 +12,9 @@ from flask import Flask, Response, abort, current_app, g, redirect, request, ses
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from evalapp import accounts, db
+from evalapp import accounts, db, tablets
 from evalapp.accounts import Staff
+from evalapp.tablets import Tablet
 from evalapp.vault import Vault
 
 LONDON = ZoneInfo("Europe/London")
@@ -38,6 +39,16 @@ class Permission(StrEnum):
     MANAGE_SITES = "see the sites and add one"
     MANAGE_PEOPLE = "add reviews and the people in them"
     MANAGE_CARDS = "give a person a new card"
+    READ_WORDS = "as a reader named for the trial, read what people wrote and ring back who asked for it"
+    SEE_RELEASED_WORDS = "read what people wrote as a named reader released it"
+    RECONCILE_PAGES = "say what becomes of pages whose person began again without a PIN"
+    OPEN_TABLET = "make a device a review's tablet, and close it"
+    PRINT_PAPER = "print a questionnaire that is for nobody in particular"
+    ENTER_PAPER = "type in what came back on paper, and settle what two people typed differently"
+    DECIDE_PAPER = "decide which counts when somebody answered on paper and in another way too"
+    SET_RULES = "say who decides at a site, and how young people are asked there"
+    DECIDE_INVITATIONS = "decide, where one is the site's lead, whether a parent may be asked"
+    SET_TERMS = "say whom people may ask, and until when their answers can be deleted"
     RECORD_ALLOCATION = "see and record which arm a site was given"
     SEE_BOARD = "see who was expected and who answered, in steps"
     SEE_BOARD_WHOLE = "see those counts whole"
@@ -55,6 +66,17 @@ MAY: dict[Permission, frozenset[Role]] = {
     Permission.MANAGE_SITES: frozenset({Role.ADMIN, Role.EVALUATOR, Role.COORDINATOR}),
     Permission.MANAGE_PEOPLE: frozenset({Role.ADMIN, Role.COORDINATOR}),
     Permission.MANAGE_CARDS: frozenset({Role.ADMIN, Role.COORDINATOR}),
+    Permission.OPEN_TABLET: frozenset({Role.ADMIN, Role.COORDINATOR}),
+    Permission.READ_WORDS: frozenset({Role.COORDINATOR}),
+    Permission.SEE_RELEASED_WORDS: frozenset({Role.EVALUATOR}),
+    Permission.RECONCILE_PAGES: frozenset({Role.EVALUATOR}),
+    Permission.PRINT_PAPER: frozenset({Role.ADMIN, Role.EVALUATOR, Role.COORDINATOR}),
+    # A coordinator reads no answers but those of a paper in hand, while typing them or settling a difference.
+    Permission.ENTER_PAPER: frozenset({Role.EVALUATOR, Role.COORDINATOR}),
+    Permission.DECIDE_PAPER: frozenset({Role.EVALUATOR}),
+    Permission.SET_RULES: frozenset({Role.ADMIN}),
+    Permission.DECIDE_INVITATIONS: frozenset({Role.ADMIN, Role.COORDINATOR}),
+    Permission.SET_TERMS: frozenset({Role.ADMIN, Role.EVALUATOR}),
     Permission.RECORD_ALLOCATION: frozenset({Role.EVALUATOR}),
     Permission.SEE_BOARD: frozenset({Role.ADMIN, Role.EVALUATOR, Role.COORDINATOR}),
     Permission.SEE_BOARD_WHOLE: frozenset({Role.EVALUATOR}),
@@ -107,12 +129,17 @@ def current_engine() -> Engine:
 
 def contact_store() -> Session | None:
     """The request's session on the store of contact details; None where this copy has none. A writer commits itself."""
-    engine = current_app.extensions["evalapp"].contacts
-    if engine is None:
+    if current_app.extensions["evalapp"].contacts is None:
         return None
     if "contact_store" not in g:
+        engine = current_store()
         g.contact_store = db.reading(engine) if request.method in SAFE else db.writing(engine)
     return cast("Session", g.contact_store)
+
+
+def current_store() -> Engine:
+    """The store of contact details itself; only where `contact_store` has a session on it."""
+    return cast("Engine", current_app.extensions["evalapp"].contacts)
 
 
 def vault() -> Vault:
@@ -138,6 +165,14 @@ def visitor() -> Visitor:
     return cast("Visitor", g.visitor)
 
 
+def tablet() -> Tablet | None:
+    """The review's tablet that this browser is, found once; None for any other browser, and for one that has ended."""
+    if "tablet" not in g:
+        key = session.get("tablet")
+        g.tablet = tablets.find(database(), key, now=now()) if isinstance(key, str) else None
+    return cast("Tablet | None", g.tablet)
+
+
 def staff() -> Staff:
     """The signed-in member of staff; only for pages whose permission participants lack."""
     found = visitor().staff
@@ -152,6 +187,8 @@ def guard() -> Any:
         refuse_foreign_posts()
     if request.endpoint is None:
         return None  # no such page: the 404 says so to everyone alike
+    if not _may_open_on_this_device(request.endpoint):
+        return redirect(url_for("survey.start"), 303)
     permission = permission_of(current_app, request.endpoint)
     if permission is None:
         abort(403)
@@ -177,10 +214,20 @@ def close_database(error: BaseException | None = None) -> None:  # noqa: ARG001
             found.close()
 
 
-def forget_visitor() -> None:
-    """Empty the cookie, so that a new sign-in never continues an old session."""
+def forget_visitor(*, keep_tablet: bool = True) -> None:
+    """Empty the cookie, so that a new sign-in never continues an old session. A tablet stays one until staff sign in."""
+    kept = session.get("tablet") if keep_tablet else None
     session.clear()
+    if kept is not None:
+        session["tablet"] = kept
+    else:
+        g.pop("tablet", None)
     g.pop("visitor", None)
+
+
+def _may_open_on_this_device(endpoint: str) -> bool:
+    """A tablet shows the participants' pages and the form that closes it, whoever once signed in on it."""
+    return endpoint.startswith("survey.") or endpoint in {"health", "trial.close_tablet"} or tablet() is None
 
 
 def _find_visitor() -> Visitor:

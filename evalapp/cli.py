@@ -9,6 +9,7 @@ import click
 
 from evalapp import __version__
 from evalapp.operate import COMMANDS
+from evalapp.paper.command import paper_command
 from evalapp.planning import plan
 from evalapp.questionnaires import instruments_group
 
@@ -265,6 +266,7 @@ def power(as_json: bool, **options: Any) -> None:
     click.echo(json.dumps(result.to_dict(), allow_nan=False, indent=2) if as_json else in_words(result))
 
 
+instruments_group.add_command(paper_command)
 for command in (*COMMANDS, instruments_group, plan):
     main.add_command(command)
 

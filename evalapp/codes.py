@@ -50,18 +50,21 @@ def new_code() -> Code:
     return Code(letters[:SELECTOR], letters[SELECTOR:])
 
 
-def read_code(typed: str) -> Code:
-    """The code someone typed: case, spaces, dashes and full-width letters forgiven, O read as 0, I and L as 1.
-
-    Raises MistypedCode when it cannot be a code.
-    """
+def folded(typed: str) -> str:
+    """What someone typed, in the letters codes are made of: case, spaces, dashes and full-width letters forgiven, O read
+    as 0, I and L as 1."""
     letters = unicodedata.normalize("NFKC", typed[:80]).upper()
-    folded = "".join(one for one in letters if unicodedata.category(one) not in PASSED_OVER).translate(FOLDED)
-    if len(folded) != SELECTOR + SECRET + 1 or any(letter not in CROCKFORD for letter in folded):
+    return "".join(one for one in letters if unicodedata.category(one) not in PASSED_OVER).translate(FOLDED)
+
+
+def read_code(typed: str) -> Code:
+    """The code someone typed, as forgiving as `folded`. Raises MistypedCode when it cannot be a code."""
+    letters = folded(typed)
+    if len(letters) != SELECTOR + SECRET + 1 or any(letter not in CROCKFORD for letter in letters):
         raise MistypedCode("a code has 12 letters and numbers")
-    if check_character(folded[:-1]) != folded[-1]:
+    if check_character(letters[:-1]) != letters[-1]:
         raise MistypedCode("one of the letters or numbers is not right")
-    return Code(folded[:SELECTOR], folded[SELECTOR:-1])
+    return Code(letters[:SELECTOR], letters[SELECTOR:-1])
 
 
 def hash_secret(code: Code, vault: Vault) -> str:

@@ -28,6 +28,7 @@ class Settings:
     https: bool = True
     hosts: tuple[str, ...] = ("127.0.0.1", "localhost")
     proxies: int = 0
+    withdrawals: Path | None = None  # a file on another disk, for withdrawals that a restored backup must be told of
     languages: tuple[str, ...] = ("cy",)  # of the participants' pages, beside English
     contacts_url: str | None = None
     jobs_url: str | None = None
@@ -78,6 +79,7 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
         notify_key=_said(found, "EVALAPP_NOTIFY_KEY"),
         notify_email=_said(found, "EVALAPP_NOTIFY_EMAIL_TEMPLATE"),
         notify_text=_said(found, "EVALAPP_NOTIFY_TEXT_TEMPLATE"),
+        withdrawals=Path(found["EVALAPP_WITHDRAWALS"]) if found.get("EVALAPP_WITHDRAWALS", "").strip() else None,
     )
 
 

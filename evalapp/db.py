@@ -17,6 +17,7 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -140,6 +141,38 @@ def undurable(engine: Engine) -> str | None:
         return "this SQLite library can corrupt a WAL database; run `evalapp init` to set journal_mode=DELETE"
     off = [name for name in ("fsync", "full_page_writes", "synchronous_commit") if found.get(name) == "off"]
     return f"PostgreSQL runs with {', '.join(off)} off; switch it on" if off else None
+
+
+# What an erasure touches, for PostgreSQL's vacuum; the store of contact details has one table.
+ERASED = "response, answer, free_text, score, set_aside, words_decision, paper, paper_entry, message, participant_session, person"
+CONTACTS = "contact"
+
+
+def scrub(engine: Engine, *, tables: str = ERASED) -> bool:
+    """Leave nothing of deleted rows in an SQLite file and its journals; False when others were using it just then.
+
+    `secure_delete` alone is not enough: rows that once moved between pages leave copies in the pages' unused parts
+    (5 of 200 deleted rows could still be read so). The file is built anew, and a write-ahead log is emptied. On
+    PostgreSQL the tables are vacuumed; its log and its backups keep what was deleted until they themselves are.
+    """
+    if engine.dialect.name == "postgresql":
+        try:
+            with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                connection.execute(text(f"VACUUM {tables}"))
+        except DBAPIError:  # it took longer than a statement may; the database's own vacuum comes to it later
+            return False
+        return True
+    raw = engine.raw_connection()
+    try:
+        cursor = raw.cursor()
+        cursor.execute("VACUUM")
+        cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        found = cursor.fetchone()
+        return found is not None and found[0] == 0  # 1: a reader kept the log from being emptied
+    except sqlite3.OperationalError:  # somebody used the file for longer than its patience lasts
+        return False
+    finally:
+        raw.close()
 
 
 def reading(engine: Engine) -> Session:

@@ -12,9 +12,9 @@ import numpy as np
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from evalapp import accounts, db, releases, responses, roster, schema
+from evalapp import accounts, consents, db, releases, responses, roster, schema
 from evalapp.access import LONDON
-from evalapp.models import Allocation, Arm, Assignment, Membership, Review, Site, Trial, Wave
+from evalapp.models import Allocation, Arm, Assignment, Membership, Review, Site, SiteRules, Trial, Wave
 from evalapp.responses import Given
 from evalapp.vault import Vault
 from instruments import Instrument, Item, Scale, visible
@@ -95,6 +95,7 @@ def make(folder: Path, settings_url: str, vault: Vault, *, base_url: str, now: d
         trial = _trial(session, now)
         staff = _staff(session, now)
         _sites(session, trial, rng, now)
+        _rules(session, trial, next(user.id for user, role, _ in staff if role == "coordinator"))
         _answer(session, trial, vault, rng, now.astimezone(LONDON).date())
         participants = list(_cards(session, trial, vault, base_url, now))
         evaluator = next(user for user, role, _ in staff if role == "evaluator")
@@ -221,14 +222,28 @@ def _family(session: Session, review: Review, rng: np.random.Generator, now: dat
     for number in range(4 if to_try else int(rng.integers(1, 3))):
         easy = number >= 2 or (not to_try and rng.random() < EASY_READ)
         place = roster.add_person(session, review, "parent", form="easy_read" if easy else "standard")
-        if review.outcome == "death":
-            invite = to_try or rng.random() < 0.5
-            reason = None if invite else str(rng.choice(NOT_INVITED))
-            day = datetime.combine(review.ends_on or now.date(), time(9), LONDON)
-            roster.decide(session, place, invite=invite, reason=reason, actor="system", now=min(day, now))
+        reason = None
+        if review.outcome == "death" and not (to_try or rng.random() < 0.5):
+            reason = str(rng.choice(NOT_INVITED))
+        first = review.ends_on if review.outcome == "death" else review.triggered_on
+        day = datetime.combine(first or now.date(), time(9), LONDON)
+        gate = roster.Gate(reason != "not_safe", reason != "not_lawful", reason != "not_kind_now", _other(reason))
+        roster.decide(session, place, gate, actor="system", now=min(day, now))
     if review.outcome != "death" and (to_try or rng.random() < 0.25):
         for _ in range(2 if to_try else 1):
             roster.add_person(session, review, "young_person")
+
+
+def _rules(session: Session, trial: Trial, lead_id: str) -> None:
+    """The coordinator is every site's lead; young people decide for themselves, so that each card can be tried alone."""
+    for site_id in session.scalars(select(Site.id).where(Site.trial_id == trial.id)).all():
+        session.add(SiteRules(site_id=site_id, lead_id=lead_id, young_people="never"))
+    session.flush()
+
+
+def _other(reason: str | None) -> str | None:
+    """A reason that is none of a lead's three answers."""
+    return None if reason in {"not_safe", "not_lawful", "not_kind_now"} else reason
 
 
 def _asked(session: Session, trial: Trial) -> Iterator[Asked]:
@@ -282,8 +297,8 @@ def _answer(session: Session, trial: Trial, vault: Vault, rng: np.random.Generat
 def _fill(session: Session, asked: Asked, mood: float, vault: Vault, rng: np.random.Generator, day: date) -> None:
     language = "cy" if asked.site.name in WELSH and rng.random() < 0.3 else "en"
     response = responses.begin(
-        session, asked.assignment.id, language=language, mode="own_link", consent_version="1",
-        agreed=bool(rng.random() > 0.02), today=day,
+        session, asked.assignment.id, language=language, mode="own_link",
+        consent_version=_told(asked, language), agreed=bool(rng.random() > 0.02), today=day,
     )  # fmt: skip
     if response.state == "declined":
         return
@@ -292,6 +307,11 @@ def _fill(session: Session, asked: Asked, mood: float, vault: Vault, rng: np.ran
     responses.save(session, response.id, given, vault=vault)
     basis = responses.basis_of(session, response.id, [item.code for item in instrument.items], vault=vault)
     responses.submit(session, response.id, vault=vault, today=day, basis=basis)
+
+
+def _told(asked: Asked, language: str) -> str:
+    """The name of what somebody was told before they said yes or no."""
+    return consents.information(asked.place.role, language, drafts=True).name(asked.place.role, asked.site.nation)
 
 
 def given_by(
@@ -392,7 +412,7 @@ def _start(session: Session, asked: Asked, vault: Vault, today: date) -> None:
         asked.assignment.id,
         language="en",
         mode="own_link",
-        consent_version="1",
+        consent_version=_told(asked, "en"),
         agreed=True,
         today=today,
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from analysis.plan import PROCESSES, Outcome, Plan
@@ -318,15 +318,8 @@ def _too_little(table: pd.DataFrame, how: Measured) -> str:
 
 def _referents(session: Session, trial_id: str, scale: str) -> dict[str, str | None]:
     """What the wording of a scale points at, by wave, from the questionnaires people were asked."""
-    asked = session.execute(
-        select(Wave.code, Assignment.instrument, Assignment.version)
-        .join(Wave, Wave.id == Assignment.wave_id)
-        .where(Wave.trial_id == trial_id)
-        .distinct()
-        .order_by(Assignment.instrument)
-    )
     found: dict[str, str | None] = {}
-    for wave, name, version in asked:
+    for wave, name, version in responses.questionnaires_of(session, trial_id):
         for one in questionnaire(name, version).scales:
             if one.code == scale:
                 found[wave] = one.referent or "the same thing"
@@ -338,18 +331,22 @@ def _is_clean(session: Session, trial_id: str, wave: str) -> bool:
 
     Answers brought in from a file carry the day of the file: what it calls a baseline is taken at its word.
     """
-    given_and_known = session.execute(
-        select(Response.submitted_on, Allocation.revealed_at)
-        .join(Assignment, Assignment.id == Response.assignment_id)
+    query = (
+        select(
+            func.max(Response.submitted_on), func.count() - func.count(Response.submitted_on),
+            func.max(Allocation.revealed_at),
+        )
+        .select_from(Membership)
+        .join(Assignment, Assignment.membership_id == Membership.id)
+        .join(Response, Response.assignment_id == Assignment.id)
         .join(Wave, Wave.id == Assignment.wave_id)
-        .join(Membership, Membership.id == Assignment.membership_id)
-        .join(Site, Site.id == Membership.site_id)
-        .join(Allocation, Allocation.site_id == Site.id)
-        .where(Site.trial_id == trial_id, Wave.code == wave, Response.state == "submitted")
-        .where(Allocation.revealed_at.is_not(None), Response.mode != "file")
-        .distinct()
-    )
-    return all(given is not None and known is not None and given < known.date() for given, known in given_and_known)
+        .join(Allocation, Allocation.site_id == Membership.site_id)
+        .where(responses.at_its_sites(), Allocation.revealed_at.is_not(None), Wave.code == wave)
+        .where(Response.state == "submitted", Response.mode != "file")
+        .group_by(Membership.site_id)
+    )  # fmt: skip
+    given_and_known = responses.site_by_site(session, trial_id, query)
+    return all(not undated and last < known.date() for last, undated, known in given_and_known)
 
 
 def labels(how: Measured, *, by_arm: bool) -> Iterable[tuple[str, str, str]]:

@@ -87,9 +87,12 @@ class Postroom:
                 outbox.handing_over(session, due)
             began.append(due)
 
-        outcome = self.carriers[reached.channel].hand_over(
-            message_id, reached.address, written, again=due.again, about_to=about_to
-        )
+        try:
+            outcome = self.carriers[reached.channel].hand_over(
+                message_id, reached.address, written, again=due.again, about_to=about_to
+            )
+        except outbox.NotAnyMore:
+            return "not sent"
         with db.writing(self.engine) as session:
             outbox.note(session, message_id, outcome, now=now, due=began[0] if began else None)
             session.commit()

@@ -43,14 +43,10 @@ def replies(session: Session, trial_id: str, outcome: Outcome) -> pd.DataFrame:
     """A row an item answered by someone whose role counts: 1 where the reply is the one counted, else 0."""
     import pandas as pd  # noqa: PLC0415  (kept out of the participant's path: importing it takes a second)
 
-    asked = session.execute(
-        select(Assignment.instrument, Assignment.version)
-        .join(Wave, Wave.id == Assignment.wave_id)
-        .where(Wave.trial_id == trial_id, Wave.code == outcome.wave)
-        .distinct()
-        .order_by(Assignment.instrument)
-    ).all()
-    names = sorted({name for name, version in asked if _asks(name, version, outcome.items)})
+    asked = responses.questionnaires_of(session, trial_id)
+    names = sorted(
+        {name for wave, name, version in asked if wave == outcome.wave and _asks(name, version, outcome.items)}
+    )
     frames = [responses.answers_frame(session, trial_id, name, outcome.items) for name in names]
     if not frames:
         return pd.DataFrame(columns=["site", "review", "participant", "role", "arm", "item", "value"])
@@ -112,19 +108,21 @@ def invited(session: Session, trial_id: str, role: str, wave: str) -> pd.DataFra
     import pandas as pd  # noqa: PLC0415  (as above)
 
     asked = (
-        select(Assignment.membership_id)
+        select(Assignment.id)
         .join(Wave, Wave.id == Assignment.wave_id)
-        .where(Wave.trial_id == trial_id, Wave.code == wave)
+        .where(Assignment.membership_id == Membership.id, Wave.code == wave)
+        .correlate(Membership)
+        .exists()
     )
     query = (
-        select(Membership.review_id, Membership.person_id, Arm.code, Membership.id.in_(asked))
+        select(Membership.review_id, Membership.person_id, Arm.code, asked)
         .join(Review, Review.id == Membership.review_id)
-        .join(Site, Site.id == Review.site_id)
-        .outerjoin(Allocation, Allocation.site_id == Site.id)
+        .outerjoin(Allocation, Allocation.site_id == Membership.site_id)
         .outerjoin(Arm, Arm.id == Allocation.arm_id)
-        .where(Site.trial_id == trial_id, Membership.role == role, Review.ends_on.is_not(None))
+        .where(responses.at_its_sites(), Membership.role == role, Review.ends_on.is_not(None))
     )
-    return pd.DataFrame(session.execute(query).all(), columns=["review", "participant", "arm", "invited"])
+    found = [tuple(row) for row in responses.site_by_site(session, trial_id, query)]
+    return pd.DataFrame(found, columns=["review", "participant", "arm", "invited"])
 
 
 def arrivals(session: Session, trial_id: str) -> list[tuple[str, str, date | None]]:

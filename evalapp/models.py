@@ -33,7 +33,11 @@ MODES = ("own_link", "tablet", "paper", "interviewer", "file")
 ANCHORS = ("joined", "start", "end")
 FORMS = ("standard", "easy_read")
 TRIGGERS = ("not_recorded", "success", "good_practice", "near_miss", "harm", "death")
+DECISIONS_ON_WORDS = ("release", "withhold", "acted_on")
+PAPER_STATES = ("out", "held", "stored", "unused")
 NOT_INVITED = ("not_safe", "not_lawful", "not_kind_now", "cannot_reach", "said_no", "other")
+YOUNG_PEOPLE = ("always", "under_16", "never")  # for whom a parent's yes is needed beside their own
+WITHDRAWALS = ("no_contact", "keep", "delete")  # from the least to the most: a choice may be followed by a later one
 
 MESSAGE_STATES = ("waiting", "handed", "sent", "unsure", "failed", "dropped")
 NOT_SENT = ("no_contact", "stopped", "undeliverable", "answered", "closed", "same_day", "replaced", "refused")
@@ -68,6 +72,10 @@ class Trial(Base):
     threshold: Mapped[int] = mapped_column(Integer, default=10)
     reminder_days: Mapped[list[int] | None] = mapped_column(JSON)  # days after a window opens; None, the usual ones
     text_reader: Mapped[str | None] = mapped_column(String(200))  # who reads free text; no reader, no boxes
+    locks_on: Mapped[date | None] = mapped_column(Date)  # from this day on nobody's answers can be taken out any more
+    contact: Mapped[str | None] = mapped_column(
+        String(200)
+    )  # whom people may ask about the study: printed as it stands
     arms: Mapped[list["Arm"]] = relationship(order_by="Arm.position")
     waves: Mapped[list["Wave"]] = relationship(order_by="Wave.position")
     __table_args__ = (
@@ -100,6 +108,19 @@ class Site(Base):
     nation: Mapped[str] = mapped_column(String(20), default="england")
     joined_on: Mapped[date | None] = mapped_column(Date)
     __table_args__ = (UniqueConstraint("trial_id", "name"), one_of("nation", NATIONS))
+
+
+class SiteRules(Base):
+    """Who decides at a site whether a parent may be asked, and when a young person needs a parent's yes beside their own.
+
+    A site without a row has nobody named, and asks no young person without a parent's yes.
+    """
+
+    __tablename__ = "site_rules"
+    site_id: Mapped[str] = mapped_column(ForeignKey("site.id"), primary_key=True)
+    lead_id: Mapped[str | None] = mapped_column(ForeignKey("staff_user.id"))
+    young_people: Mapped[str] = mapped_column(String(12), default="always")
+    __table_args__ = (one_of("young_people", YOUNG_PEOPLE),)
 
 
 class Allocation(Base):
@@ -180,6 +201,7 @@ class Membership(Base):
     agency: Mapped[str | None] = mapped_column(String(40))
     level: Mapped[str | None] = mapped_column(String(40))
     form: Mapped[str] = mapped_column(String(12), default="standard")
+    under_16: Mapped[bool | None] = mapped_column(Boolean)  # of young people alone; never a date of birth
     __table_args__ = (
         ForeignKeyConstraint(["review_id", "site_id"], ["review.id", "review.site_id"]),
         UniqueConstraint("person_id", "review_id"),
@@ -193,7 +215,10 @@ class Membership(Base):
 
 
 class InvitationDecision(Base):
-    """Whether someone may be asked: is it safe, lawful and kind? The last decision on a place holds."""
+    """Whether someone may be asked: is it safe, lawful and kind? The last decision on a place holds.
+
+    The three answers, and whether a death was known, are missing from decisions made before they were kept.
+    """
 
     __tablename__ = "invitation_decision"
     id: Mapped[str] = mapped_column(String(16), primary_key=True, default=random_id)
@@ -201,13 +226,49 @@ class InvitationDecision(Base):
     number: Mapped[int] = mapped_column(Integer)
     invite: Mapped[bool] = mapped_column(Boolean)
     reason: Mapped[str | None] = mapped_column(String(16))  # why not
+    safe: Mapped[bool | None] = mapped_column(Boolean)
+    lawful: Mapped[bool | None] = mapped_column(Boolean)
+    kind: Mapped[bool | None] = mapped_column(Boolean)
+    after_death: Mapped[bool | None] = mapped_column(
+        Boolean
+    )  # whether a death was known: a yes from before does not hold
     decided_at: Mapped[datetime] = mapped_column(UtcDateTime)
     decided_by: Mapped[str] = mapped_column(String(40))
     __table_args__ = (
         UniqueConstraint("membership_id", "number"),
         one_of("reason", NOT_INVITED),
         CheckConstraint("invite = (reason IS NULL)", name="reason_when_not_invited"),
+        CheckConstraint(
+            "safe IS NULL OR NOT invite OR (safe AND lawful AND kind)", name="invited_when_safe_lawful_and_kind"
+        ),
     )
+
+
+class ParentalConsent(Base):
+    """A parent's say on whether a young person may be asked. No answer yet is neither yes nor no; a no is final."""
+
+    __tablename__ = "parental_consent"
+    young_id: Mapped[str] = mapped_column(ForeignKey("membership.id"), primary_key=True)
+    parent_id: Mapped[str] = mapped_column(ForeignKey("membership.id"), primary_key=True, index=True)
+    agreed: Mapped[bool | None] = mapped_column(Boolean)
+    consent_version: Mapped[str | None] = mapped_column(String(20))  # what the parent was shown
+    decided_on: Mapped[date | None] = mapped_column(Date)
+    __table_args__ = (
+        CheckConstraint("young_id <> parent_id", name="two_people"),
+        CheckConstraint("(agreed IS NULL) = (decided_on IS NULL)", name="day_when_decided"),
+        {"sqlite_with_rowid": False},
+    )
+
+
+class Withdrawal(Base):
+    """What a person chose when they changed their mind: nothing in it says why, and a day is all that is known of when."""
+
+    __tablename__ = "withdrawal"
+    person_id: Mapped[str] = mapped_column(ForeignKey("person.id"), primary_key=True)
+    choice: Mapped[str] = mapped_column(String(12))
+    withdrawn_on: Mapped[date] = mapped_column(Date)
+    receipt: Mapped[str] = mapped_column(String(20), unique=True)
+    __table_args__ = (one_of("choice", WITHDRAWALS), {"sqlite_with_rowid": False})
 
 
 class Wave(Base):
@@ -298,6 +359,42 @@ class FreeText(Base):
     __table_args__ = ({"sqlite_with_rowid": False},)
 
 
+class WordsDecision(Base):
+    """What a named reader decided on words somebody wrote; until then they are held and nobody else can read them."""
+
+    __tablename__ = "words_decision"
+    response_id: Mapped[str] = mapped_column(ForeignKey("response.id", ondelete="CASCADE"), primary_key=True)
+    item: Mapped[str] = mapped_column(String(40), primary_key=True)
+    decision: Mapped[str] = mapped_column(String(10))
+    sealed: Mapped[bytes | None] = mapped_column(LargeBinary)  # the words as released, names and places taken out
+    decided_on: Mapped[date] = mapped_column(Date)
+    decided_by: Mapped[str] = mapped_column(String(40))
+    __table_args__ = (
+        one_of("decision", DECISIONS_ON_WORDS),
+        CheckConstraint("(decision = 'release') = (sealed IS NOT NULL)", name="words_when_released"),
+        {"sqlite_with_rowid": False},
+    )
+
+
+class WordsReader(Base):
+    """A colleague named by an admin to read what people write in a trial, and to ring back who asks for it."""
+
+    __tablename__ = "words_reader"
+    trial_id: Mapped[str] = mapped_column(ForeignKey("trial.id"), primary_key=True)
+    user_id: Mapped[str] = mapped_column(ForeignKey("staff_user.id"), primary_key=True)
+
+
+class CallBack(Base):
+    """Somebody who asked to be rung: how to reach them, sealed. It names no person, card or answer of the trial."""
+
+    __tablename__ = "call_back"
+    id: Mapped[str] = mapped_column(String(16), primary_key=True, default=random_id)
+    trial_id: Mapped[str] = mapped_column(ForeignKey("trial.id"), index=True)
+    sealed: Mapped[bytes] = mapped_column(LargeBinary)
+    asked_on: Mapped[date] = mapped_column(Date)
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+
 class Score(Base):
     """A scale's score of a submitted response: derived at submit, rebuilt by command, null when too little was answered."""
 
@@ -306,6 +403,68 @@ class Score(Base):
     scale: Mapped[str] = mapped_column(String(40), primary_key=True)
     value: Mapped[float | None] = mapped_column(Float)
     __table_args__ = (Index("ix_score_scale", "scale"), {"sqlite_with_rowid": False})
+
+
+class SetAside(Base):
+    """Pages saved before somebody began again without their PIN: sealed, until staff say what becomes of them."""
+
+    __tablename__ = "set_aside"
+    id: Mapped[str] = mapped_column(String(16), primary_key=True, default=random_id)
+    response_id: Mapped[str] = mapped_column(ForeignKey("response.id", ondelete="CASCADE"), index=True)
+    sealed: Mapped[bytes] = mapped_column(LargeBinary)
+    answered: Mapped[int] = mapped_column(Integer)  # questions with an answer in it: all that staff see of it
+    set_aside_on: Mapped[date] = mapped_column(Date)
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+
+class TabletSession(Base):
+    """A device handed from person to person at one review, opened by staff, found by the hash of its key."""
+
+    __tablename__ = "tablet_session"
+    key_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    review_id: Mapped[str] = mapped_column(ForeignKey("review.id"), index=True)
+    opened_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+
+class Paper(Base):
+    """A questionnaire printed for one person. Its serial stands on every sheet; only this row says whose it is.
+
+    out: printed, perhaps being typed in. held: typed in, and its person has answered in another way too; somebody
+    decides. stored: the response is this paper's. unused: without consent, or the other response counts. `kept` is
+    sealed: what was typed while held; the response that gave way when this one was stored in its place.
+    """
+
+    __tablename__ = "paper"
+    id: Mapped[str] = mapped_column(String(16), primary_key=True, default=random_id)
+    serial: Mapped[str] = mapped_column(String(8), unique=True)
+    assignment_id: Mapped[str] = mapped_column(ForeignKey("assignment.id", ondelete="CASCADE"), index=True)
+    language: Mapped[str] = mapped_column(String(8))
+    consent_version: Mapped[str] = mapped_column(String(20))
+    words_read: Mapped[bool] = mapped_column(Boolean)  # whether it has boxes for words
+    state: Mapped[str] = mapped_column(String(8), default="out")
+    kept: Mapped[bytes | None] = mapped_column(LargeBinary)
+    __table_args__ = (
+        one_of("state", PAPER_STATES),
+        CheckConstraint("kept IS NULL OR state IN ('held', 'stored')", name="kept_when_two"),
+    )
+
+
+class PaperEntry(Base):
+    """What one member of staff typed from a paper, sealed, and deleted as soon as the paper is settled."""
+
+    __tablename__ = "paper_entry"
+    paper_id: Mapped[str] = mapped_column(ForeignKey("paper.id", ondelete="CASCADE"), primary_key=True)
+    place: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)  # typed first or second
+    staff_id: Mapped[str] = mapped_column(ForeignKey("staff_user.id"))
+    sealed: Mapped[bytes] = mapped_column(LargeBinary)
+    finished: Mapped[bool] = mapped_column(Boolean, default=False)
+    touched_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    __table_args__ = (
+        UniqueConstraint("paper_id", "staff_id"),  # nobody is their own second pair of eyes
+        CheckConstraint("place IN (1, 2)", name="place_known"),
+        {"sqlite_with_rowid": False},
+    )
 
 
 class ParticipantSession(Base):
@@ -318,6 +477,8 @@ class ParticipantSession(Base):
     language: Mapped[str] = mapped_column(String(8), default="en")
     mode: Mapped[str] = mapped_column(String(12), default="own_link")
     seen: Mapped[list[str]] = mapped_column(JSON, default=list)  # item codes answered in this visit
+    proven: Mapped[bool] = mapped_column(Boolean, default=False)  # the person's PIN was given or chosen in it
+    tablet_hash: Mapped[str | None] = mapped_column(ForeignKey("tablet_session.key_hash", ondelete="CASCADE"))
     last_seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
     __table_args__ = (one_of("mode", MODES), {"sqlite_with_rowid": False})
 
@@ -385,9 +546,8 @@ class Release(Base):
     published_at: Mapped[datetime] = mapped_column(UtcDateTime)
     published_by: Mapped[str] = mapped_column(String(40))
     content: Mapped[str] = mapped_column(Text)  # canonical JSON, so that its hash can be checked
-    withheld: Mapped[str] = mapped_column(
-        Text, default="{}"
-    )  # exact numbers of people behind it, for the next release's check; never shown
+    # Exact numbers of people behind it, for the next release's check; never shown, and long: read when asked for.
+    withheld: Mapped[str] = mapped_column(Text, default="{}", deferred=True)
     sha256: Mapped[str] = mapped_column(String(64))
     __table_args__ = (
         UniqueConstraint("trial_id", "number"),

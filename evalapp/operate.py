@@ -227,7 +227,7 @@ def _serve(command: str, settings: "Settings", host: str, port: int) -> None:
         stop(command, f"the database does not answer: {getattr(error, 'orig', error)}")
     click.echo(f"Serving on http://{host}:{port} (stop with Ctrl-C)")
     try:
-        run(app, host, port)
+        run(app, host, port, behind_proxies=settings.proxies > 0)
     except OSError as error:
         stop(command, f"cannot listen on {host}:{port}: {error.strerror}. Choose another --port.")
 
@@ -324,11 +324,15 @@ def import_trial(
 @click.command()
 @click.argument("code")
 def receipt(code: str) -> None:
-    """Say whether the questionnaire a receipt belongs to is stored."""
-    from evalapp import responses
+    """Say whether the questionnaire, or the change of mind, a receipt belongs to is stored."""
+    from evalapp import responses, withdrawals
 
     with _writing("receipt", _settings("receipt")) as session:
         found = responses.by_receipt(session, code)
+        withdrawn = withdrawals.by_receipt(session, code)
+    if withdrawn is not None:
+        click.echo(f"Done: {withdrawn.choice.replace('_', ' ')}, on {withdrawn.withdrawn_on}.")
+        return
     if found is None:
         stop("receipt", f"no questionnaire has the receipt {code}; check the letters with the person")
     click.echo(f"Stored: {found[0].replace('_', ' ')}, received {found[1]}.")
@@ -398,4 +402,129 @@ def bounce() -> None:
     click.echo("Noted: nothing more is sent there." if known else "This is not a returned message of ours.")
 
 
-COMMANDS = (secrets, init, serve, assets, demo, add_trial, open_results, import_trial, receipt, verify, work, bounce)
+@click.command()
+@click.argument("person")
+@click.argument("choice", type=click.Choice(["no-contact", "keep", "delete"]))
+def withdraw(person: str, choice: str) -> None:
+    """Do what a person who lost their code asked for: PERSON is their number, as a coordinator's list has it."""
+    from evalapp import access, withdrawals
+    from evalapp.models import Person
+    from evalapp.vault import Vault
+
+    settings, now = _settings("withdraw"), datetime.now(UTC)
+    vault = Vault(settings.root_key)
+    with _writing("withdraw", settings) as session:
+        number = "".join(person.split()).lower()
+        if session.get(Person, number) is None:
+            stop("withdraw", "nobody has this number; it stands beside each person in their review")
+        try:
+            made = withdrawals.withdraw(
+                session, number, choice.replace("-", "_"), vault=vault, now=now,
+                today=now.astimezone(access.LONDON).date(),
+            )  # fmt: skip
+        except withdrawals.Locked:
+            stop("withdraw", "the answers are locked: what this person gave can no longer be taken out; choose keep")
+        if settings.withdrawals is not None:
+            withdrawals.keep_outside(settings.withdrawals, withdrawals.mark_of(made, vault))
+        receipt = made.receipt
+        session.commit()
+    _forget_contact(settings, [number])
+    _scrub("withdraw", settings)
+    click.echo(f"Done. The receipt is {receipt}.")
+
+
+@click.command("withdrawals")
+@click.option("--out", type=FILE, required=True, help="The file to write; one that is there is written anew.")
+@click.option("--dir", "folder", type=FOLDER, help="A demonstration's folder, in place of the environment's settings.")
+def list_withdrawals(out: Path, folder: Path | None) -> None:
+    """Write every withdrawal as a keyed mark that names nobody: keep it beside the backups, for `replay-erasures`."""
+    from evalapp import withdrawals
+    from evalapp.vault import Vault
+
+    settings = _settings("withdrawals", folder)
+    with _writing("withdrawals", settings) as session:
+        found = withdrawals.marks(session, Vault(settings.root_key))
+    out.touch(mode=0o600, exist_ok=True)
+    out.write_text("".join(f"{one}\n" for one in found))
+    click.echo(f"{out} holds {len(found)} withdrawals.")
+
+
+@click.command("replay-erasures")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False, exists=True))
+@click.option("--dir", "folder", type=FOLDER, help="A demonstration's folder, in place of the environment's settings.")
+def replay_erasures(file: Path, folder: Path | None) -> None:
+    """After restoring a backup: delete again what people had deleted since it was made. May be repeated."""
+    from sqlalchemy import select
+
+    from evalapp import withdrawals
+    from evalapp.models import Withdrawal
+    from evalapp.vault import Vault
+
+    settings = _settings("replay-erasures", folder)
+    try:
+        found = withdrawals.read_marks(file.read_text())
+    except ValueError as error:
+        stop("replay-erasures", error)
+    with _writing("replay-erasures", settings) as session:
+        done, unknown = withdrawals.replay(session, found, vault=Vault(settings.root_key), now=datetime.now(UTC))
+        session.commit()
+        gone = list(session.scalars(select(Withdrawal.person_id)))
+    _forget_contact(settings, gone)
+    _scrub("replay-erasures", settings)
+    click.echo(f"{done} withdrawals are done again; {unknown} marks fit nobody in this database.")
+
+
+def _forget_contact(settings: "Settings", people: list[str]) -> None:
+    """Remove how people who withdrew are reached, where this copy keeps that."""
+    from evalapp import contacts, db
+    from evalapp.vault import Vault
+
+    if settings.contacts_url is None:
+        return
+    engine = db.make_engine(settings.contacts_url)
+    with db.writing(engine) as store:
+        for person_id in people:
+            contacts.forget(store, person_id, vault=Vault(settings.root_key))
+        store.commit()
+    db.scrub(engine, tables=db.CONTACTS)
+    engine.dispose()
+
+
+def _scrub(command: str, settings: "Settings") -> None:
+    """Leave nothing of what was deleted in the file; ends the command when others were using it."""
+    from evalapp import db
+
+    engine = db.make_engine(settings.database_url)
+    try:
+        if not db.scrub(engine):
+            stop(command, "the rows are deleted, but others were using the file: run `evalapp scrub` in a quiet moment")
+    finally:
+        engine.dispose()
+
+
+@click.command()
+@click.option("--dir", "folder", type=FOLDER, help="A demonstration's folder, in place of the environment's settings.")
+def scrub(folder: Path | None) -> None:
+    """Build an SQLite file anew, so that nothing of deleted rows is left in it; on PostgreSQL, vacuum."""
+    _scrub("scrub", _settings("scrub", folder))
+    click.echo("Nothing of deleted rows is left in the database's file.")
+
+
+COMMANDS = (
+    withdraw,
+    list_withdrawals,
+    replay_erasures,
+    scrub,
+    secrets,
+    init,
+    serve,
+    assets,
+    demo,
+    add_trial,
+    open_results,
+    import_trial,
+    receipt,
+    verify,
+    work,
+    bounce,
+)

@@ -13,8 +13,9 @@ from enum import StrEnum
 from sqlalchemy import and_, exists, func, or_, select
 from sqlalchemy.orm import Session
 
+from evalapp import asking
 from evalapp.codes import Code, read_code
-from evalapp.models import Assignment, Card, Membership, Message, Response, Site, Trial
+from evalapp.models import Assignment, Card, Membership, Message, Response, Site, Trial, Withdrawal
 from evalapp.vault import Vault
 
 # Days after a window opens: the first says that it is open, the others remind whoever has not answered.
@@ -80,6 +81,8 @@ def plan(session: Session, *, reachable: Callable[[str], bool], today: date) -> 
         number = sum(opens_on + timedelta(days=day) <= today for day in sorted(days)) - 1
         if number <= last.get(assignment_id, -1) or not reachable(person_id):
             continue
+        if not asking.may_be_approached(session, person_id, about=assignment_id):
+            continue
         message = Message(
             person_id=person_id, kind="reminder" if number else "opening", assignment_id=assignment_id, number=number,
             due_on=today,
@@ -123,9 +126,18 @@ def take(session: Session, message_id: str, *, vault: Vault, today: date) -> Due
     return Due(message.id, message.person_id, message.kind, code, closes, message.state == "handed")
 
 
+class NotAnyMore(Exception):
+    """A message was taken back between the look at what it holds and the moment of handing it over."""
+
+
 def handing_over(session: Session, due: Due) -> None:
-    """Write down, and commit, that a message is about to be handed over: from here on it may have been sent."""
-    message = session.get_one(Message, due.id)
+    """Write down, and commit, that a message is about to be handed over: from here on it may have been sent.
+
+    Raises NotAnyMore where it was taken back meanwhile: its person withdrew, or has another code.
+    """
+    message = session.get(Message, due.id, with_for_update=session.get_bind().dialect.name == "postgresql")
+    if message is None or message.state not in {"waiting", "handed"}:
+        raise NotAnyMore
     message.state, message.again = "handed", due.again
     session.commit()
 
@@ -135,7 +147,9 @@ def note(session: Session, message_id: str, outcome: Outcome, *, now: datetime, 
 
     `due` : what was about to be handed over, where it came so far.
     """
-    message = session.get_one(Message, message_id)
+    message = session.get(Message, message_id)
+    if message is None or (due is None and message.state == "dropped"):
+        return  # taken back meanwhile: its person withdrew
     message.tries += 1
     if outcome is Outcome.SENT:
         _end(message, "sent", None)
@@ -186,13 +200,14 @@ def _waited_for(session: Session, today: date) -> Iterator[tuple[str, date, str,
     answered = exists().where(
         Response.assignment_id == Assignment.id, or_(Response.state == "submitted", Response.state == "declined")
     )
+    withdrawn = exists().where(Withdrawal.person_id == Membership.person_id)
     card = exists().where(and_(Card.person_id == Membership.person_id, Card.revoked_at.is_(None)))
     rows = session.execute(
         select(Assignment.id, Assignment.opens_on, Membership.person_id, Trial.reminder_days)
         .join(Membership, Membership.id == Assignment.membership_id)
         .join(Site, Site.id == Membership.site_id)
         .join(Trial, Trial.id == Site.trial_id)
-        .where(Assignment.opens_on <= today, Assignment.closes_on >= today, ~answered, card)
+        .where(Assignment.opens_on <= today, Assignment.closes_on >= today, ~answered, ~withdrawn, card)
         .order_by(Assignment.closes_on, Assignment.id)
     )
     for assignment_id, opens_on, person_id, days in rows.all():
@@ -201,8 +216,12 @@ def _waited_for(session: Session, today: date) -> Iterator[tuple[str, date, str,
 
 def _no_longer(session: Session, message: Message, code: str | None, today: date) -> str | None:
     """Why a message is not sent after all."""
+    if session.get(Withdrawal, message.person_id) is not None:
+        return "stopped"
     if message.assignment_id is None:
         if today - message.due_on > LATEST:
+            return "closed"
+        if not asking.may_be_approached(session, message.person_id):
             return "closed"
         selector = "" if code is None else read_code(code).selector
         card = select(Card.id).where(
@@ -213,7 +232,8 @@ def _no_longer(session: Session, message: Message, code: str | None, today: date
     state = session.scalar(select(Response.state).where(Response.assignment_id == assignment.id))
     if state in {"submitted", "declined"}:
         return "answered"
-    return None if assignment.opens_on <= today <= assignment.closes_on else "closed"
+    asked = asking.of_assignment(session, assignment.id) and assignment.opens_on <= today <= assignment.closes_on
+    return None if asked else "closed"
 
 
 def _end(message: Message, state: str, reason: str | None) -> None:

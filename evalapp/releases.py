@@ -58,6 +58,10 @@ class NothingNew(Exception):
     """A release now would say exactly what the last one says."""
 
 
+class Overtaken(Exception):
+    """Another release was published while this one was worked out."""
+
+
 class NobodyAnswered(Exception):
     """There is nothing to release: no questionnaire has been sent."""
 
@@ -71,13 +75,50 @@ class _Block:
     people: Populations = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """A release as it would be published: what it says, and the people behind it (canonical JSON both)."""
+
+    trial_id: str
+    number: int
+    content: str
+    withheld: str
+
+
 def publish(session: Session, trial: Trial, *, actor: str, now: datetime) -> Release:
-    """Make the next release from what is stored now, and record it; the caller commits.
+    """`prepare` and `store` in one transaction; the caller commits."""
+    return store(session, prepare(session, trial, now=now), actor=actor, now=now)
+
+
+def store(session: Session, prepared: Prepared, *, actor: str, now: datetime) -> Release:
+    """Publish a prepared release, and record it; the caller commits. Raises Overtaken when it is no longer the next."""
+    session.get_one(Trial, prepared.trial_id, with_for_update=True)
+    last = latest(session, prepared.trial_id)
+    if prepared.number != (last.number + 1 if last else 1):
+        raise Overtaken
+    release = Release(
+        trial_id=prepared.trial_id,
+        number=prepared.number,
+        published_at=now,
+        published_by=actor,
+        content=prepared.content,
+        withheld=prepared.withheld,
+        sha256=hashlib.sha256(prepared.content.encode()).hexdigest(),
+    )
+    session.add(release)
+    session.flush()
+    audit.record(session, actor, "release published", f"release {release.id}", now=now, number=prepared.number)
+    return release
+
+
+def prepare(session: Session, trial: Trial, *, now: datetime) -> Prepared:
+    """Work the next release out from what is stored now; nothing is written, so that nobody's answers wait for it.
 
     Raises NobodyAnswered before the first questionnaire is sent, and NothingNew when it would repeat the last
     release (fewer than the threshold joined, left or changed anywhere).
     """
-    if not (responses.people_frame(session, trial.id)["state"] == "submitted").any():
+    asked = responses.people_frame(session, trial.id)
+    if not (asked["state"] == "submitted").any():
         raise NobodyAnswered
     last = latest(session, trial.id)
     before = content_of(last) if last else None
@@ -87,9 +128,9 @@ def publish(session: Session, trial: Trial, *, actor: str, now: datetime) -> Rel
     plan = findings.plan_of(trial)
 
     blocks = [
-        *_recruitment(session, trial, rules),
+        *_recruitment(session, trial, asked, rules),
         *_climbs(session, trial, rules, now.date()),
-        *_response(session, trial, rules, now.date()),
+        *_response(trial, asked, rules, now.date()),
     ]
     if plan:
         blocks += [_outcome(session, trial, plan, outcome, rules, by_arm=by_arm) for outcome in plan.outcomes]
@@ -97,9 +138,8 @@ def publish(session: Session, trial: Trial, *, actor: str, now: datetime) -> Rel
     number = last.number + 1 if last else 1
     kept = [_renewed_or_carried(block, before, behind, rules, by_arm=by_arm) for block in blocks]
     if plan:  # from what is shown, so that it tells no more than that
-        sure = _certainty(
-            session, trial, plan, {one.key: one.content for one in kept}, rules, now.date(), by_arm=by_arm
-        )
+        shown = {one.key: one.content for one in kept}
+        sure = _certainty(session, trial, plan, asked, shown, rules, now.date(), by_arm=by_arm)
         kept.append(_renewed_or_carried(sure, before, behind, rules, by_arm=by_arm))
     parts = {block.key: block.content for block in kept}
     same = before is not None and _undated(parts) == _undated(before["parts"]) and by_arm == before["by_arm"]
@@ -114,7 +154,7 @@ def publish(session: Session, trial: Trial, *, actor: str, now: datetime) -> Rel
         "design": plan.design if plan else trial.design,
         "planned_sites": plan.planned_sites if plan else trial.planned_sites,
         "by_arm": by_arm,
-        "open": _is_open(session, trial, plan, now.date()) if plan else None,
+        "open": _is_open(asked, plan, now.date()) if plan else None,
         "opens_on": trial.results_open_at.date().isoformat() if trial.results_open_at else None,
         "rules": {
             "people": rules.people,
@@ -127,21 +167,8 @@ def publish(session: Session, trial: Trial, *, actor: str, now: datetime) -> Rel
         "order": list(parts),
         "parts": parts,
     }
-    written = canonical(content)
     withheld = {key: sorted(marks) for block in kept for key, marks in block.people.items()}
-    release = Release(
-        trial_id=trial.id,
-        number=number,
-        published_at=now,
-        published_by=actor,
-        content=written,
-        withheld=canonical(withheld),
-        sha256=hashlib.sha256(written.encode()).hexdigest(),
-    )
-    session.add(release)
-    session.flush()
-    audit.record(session, actor, "release published", f"release {release.id}", now=now, number=number)
-    return release
+    return Prepared(trial.id, number, canonical(content), canonical(withheld))
 
 
 def latest(session: Session, trial_id: str) -> Release | None:
@@ -194,16 +221,14 @@ def _marks(people: Iterable[str]) -> set[str]:
     return {hashlib.sha256(f"release|{one}".encode()).hexdigest()[:12] for one in people}
 
 
-def _is_open(session: Session, trial: Trial, plan: Plan, today: date) -> bool:
+def _is_open(asked: pd.DataFrame, plan: Plan, today: date) -> bool:
     """Whether anyone's last day to answer what decides is still to come: of days alone, so that it tells of no answer."""
-    frame = responses.people_frame(session, trial.id)
-    return bool((frame.loc[frame["wave"] == plan.primary.wave, "closes_on"] >= today).any())
+    return bool((asked.loc[asked["wave"] == plan.primary.wave, "closes_on"] >= today).any())
 
 
-def _recruitment(session: Session, trial: Trial, rules: Rules) -> Iterable[_Block]:
+def _recruitment(session: Session, trial: Trial, asked: pd.DataFrame, rules: Rules) -> Iterable[_Block]:
     """Sites and reviews, and the people who have answered something, beside what was aimed for."""
-    frame = responses.people_frame(session, trial.id)
-    took_part = frame[frame["state"] == "submitted"]
+    took_part = asked[asked["state"] == "submitted"]
     sites = len(session.scalars(select(Site.id).where(Site.trial_id == trial.id)).all())
     reviews = len(
         session.scalars(select(Review.id).join(Site, Site.id == Review.site_id).where(Site.trial_id == trial.id)).all()
@@ -279,15 +304,14 @@ def _rises(weeks: list[int], least: int, rules: Rules) -> list[list[int]]:
     return points
 
 
-def _response(session: Session, trial: Trial, rules: Rules, today: date) -> Iterable[_Block]:
+def _response(trial: Trial, asked: pd.DataFrame, rules: Rules, today: date) -> Iterable[_Block]:
     """Of those whose questionnaire has opened, how many answered: by wave and group of roles, never by arm."""
-    frame = responses.people_frame(session, trial.id)
-    frame = frame[frame["opens_on"] <= today] if len(frame) else frame
+    opened = asked[asked["opens_on"] <= today]
     for wave in [one.code for one in trial.waves]:
         for code, (label, roles) in GROUPS.items():
-            asked = frame[(frame["wave"] == wave) & frame["role"].isin(roles)]
-            expected = set(asked["participant"])
-            answered = set(asked.loc[asked["state"] == "submitted", "participant"])
+            here = opened[(opened["wave"] == wave) & opened["role"].isin(roles)]
+            expected = set(here["participant"])
+            answered = set(here.loc[here["state"] == "submitted", "participant"])
             if not expected:
                 continue
             key = f"response/{wave}/{code}"
@@ -537,8 +561,8 @@ def _invited(frame: pd.DataFrame, arm: str, rules: Rules) -> tuple[int, int, int
 
 
 def _certainty(
-    session: Session, trial: Trial, plan: Plan, parts: Mapping[str, Mapping[str, Any]], rules: Rules, today: date,
-    *, by_arm: bool,
+    session: Session, trial: Trial, plan: Plan, asked: pd.DataFrame, parts: Mapping[str, Mapping[str, Any]],
+    rules: Rules, today: date, *, by_arm: bool,
 ) -> _Block:  # fmt: skip
     """How sure anyone can be, by the bands of `analysis.certainty`, with the facts each rating follows from."""
     from analysis import certainty  # noqa: PLC0415  (SciPy stays out of the participant's path)
@@ -551,7 +575,7 @@ def _certainty(
     arms = [code for code, _ in how.arms]
     facts: dict[str, Any] = {"clean": how.change or not how.why_not, "planned": plan.planned_sites}
     facts |= _sizes(here, plan, how, arms, rules, by_arm=by_arm)
-    lost, apart = _lost(session, trial, outcome, arms, rules, today, people, by_arm=by_arm)
+    lost, apart = _lost(asked, outcome, arms, rules, today, people, by_arm=by_arm)
     facts["lost"] = None if lost is None else certainty.band_of(lost, certainty.LOST)
     facts["lost_apart"] = None if apart is None else certainty.band_of(apart, certainty.LOST_APART)
     high, above = _true_to_form(parts)
@@ -619,15 +643,14 @@ def _smallest(sites: tuple[int, int], reviews: float, people: float, alpha: floa
 
 
 def _lost(
-    session: Session, trial: Trial, outcome: Outcome, arms: list[str], rules: Rules, today: date, people: Populations,
+    asked: pd.DataFrame, outcome: Outcome, arms: list[str], rules: Rules, today: date, people: Populations,
     *, by_arm: bool,
 ) -> tuple[float | None, float | None]:  # fmt: skip
     """Per cent lost among those whose last day to answer has passed, and how far the arms differ in it; from rounded counts."""
-    frame = responses.people_frame(session, trial.id)
-    frame = frame[(frame["wave"] == outcome.wave) & frame["review"].notna()]
+    frame = asked[(asked["wave"] == outcome.wave) & asked["review"].notna()]
     if outcome.roles:
         frame = frame[frame["role"].isin(outcome.roles)]
-    frame = frame[frame["closes_on"] < today] if len(frame) else frame
+    frame = frame[frame["closes_on"] < today]
 
     def share(rows: pd.DataFrame) -> float | None:
         expected, answered = set(rows["participant"]), set(rows.loc[rows["state"] == "submitted", "participant"])

@@ -1,12 +1,15 @@
 """The only module that writes and reads answers."""
 
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from sqlalchemy import (
+    ColumnElement,
+    Row,
     Select,
     String,
     Table,
@@ -18,11 +21,15 @@ from sqlalchemy import (
     insert,
     null,
     select,
+    tuple_,
     update,
 )
 from sqlalchemy import cast as as_type
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
+from sqlalchemy.sql.expression import FunctionElement
 
+from evalapp import audit
 from evalapp.models import (
     Allocation,
     Answer,
@@ -31,14 +38,20 @@ from evalapp.models import (
     FreeText,
     Membership,
     News,
+    Person,
     Response,
     Review,
     Score,
+    SetAside,
     Site,
+    Trial,
     Wave,
+    Withdrawal,
+    WordsDecision,
+    random_id,
 )
 from evalapp.shelf import questionnaire
-from evalapp.vault import Vault
+from evalapp.vault import Vault, canonical
 from instruments import Instrument, score, visible
 
 if TYPE_CHECKING:
@@ -46,6 +59,10 @@ if TYPE_CHECKING:
 
 TEXT_KINDS = frozenset({"short_text", "long_text"})
 REASONS = ("prefer_not", "not_applicable")
+_DIGITS = "0123456789abcdef"  # of which ids are made
+# Places read by one statement (or those of one site, where it has more): SQLite keeps writers waiting as long as it
+# runs, and PostgreSQL ends one that takes half a minute.
+PLACES = {"sqlite": 1_000, "postgresql": 30_000}
 
 
 class NotOpen(Exception):
@@ -72,6 +89,45 @@ class Given:
     reason: str | None = None
 
 
+class Aside(NamedTuple):
+    """Pages somebody saved and then began again without: how many answers are in them, how many were given since."""
+
+    id: str
+    on: date
+    trial: str
+    wave: str
+    instrument: str
+    version: int
+    before: int
+    since: int
+    state: str
+
+
+class Held(NamedTuple):
+    """Words that wait for a named reader: where they were written and since when; not what they say."""
+
+    response_id: str
+    item: str
+    trial: str
+    site: str
+    wave: str
+    role: str
+    instrument: str
+    version: int
+    sent_on: date
+
+
+class Released(NamedTuple):
+    """Words as a reader released them: of no site, review or person."""
+
+    trial: str
+    wave: str
+    instrument: str
+    version: int
+    item: str
+    words: str
+
+
 class Asked(NamedTuple):
     """One questionnaire at one wave of a trial: how many were expected to answer it and how many did."""
 
@@ -96,6 +152,7 @@ _FORGET = tuple(
     for table in (_answer, _words)
 )
 _FORGET_ALL = tuple(delete(table).where(table.c.response_id == bindparam("response")) for table in (_answer, _words))
+_ERASED = tuple(delete(table) for table in (_answer, _words, _score))
 _RESPONSE = select(Response).where(Response.id == bindparam("response")).with_for_update()
 _OF_ASSIGNMENT = select(Response).where(Response.assignment_id == bindparam("assignment")).with_for_update()
 
@@ -116,7 +173,7 @@ def begin(
 ) -> Response:
     """Start (or come back to) the response to an assignment: consent given, or the wish not to take part.
 
-    Raises NotOpen outside the window, AlreadyAnswered after a submit or a "no".
+    Raises NotOpen outside the window and to somebody who has withdrawn, AlreadyAnswered after a submit or a "no".
     """
     # Held, so that two yeses at one moment begin one response: there is no row of it to lock yet.
     assignment = session.get_one(Assignment, assignment_id, with_for_update={"key_share": True})
@@ -127,7 +184,7 @@ def begin(
         if not agreed:
             _decline(session, found)
         return found
-    if not assignment.opens_on <= today <= assignment.closes_on:
+    if not assignment.opens_on <= today <= assignment.closes_on or _has_withdrawn(session, assignment):
         raise NotOpen
     response = Response(
         assignment_id=assignment_id,
@@ -229,6 +286,129 @@ def answers(
     return found if wanted is None else {code: one for code, one in found.items() if code in wanted}
 
 
+def set_aside(session: Session, response_id: str, *, vault: Vault, today: date) -> None:
+    """Take everything saved out of a response under way and keep it sealed, so that the person can start blank."""
+    response = _locked(session, _RESPONSE, response=response_id)
+    if response is None or response.state != "open":
+        raise AlreadyAnswered
+    stored = answers(session, response_id, vault=vault)
+    if all(one == BLANK for one in stored.values()):
+        return
+    key = random_id()
+    pages = canonical({code: [one.value, one.reason] for code, one in stored.items()})
+    session.add(
+        SetAside(
+            id=key, response_id=response_id, sealed=vault.seal(pages, _aside(key)), set_aside_on=today,
+            answered=sum(one != BLANK for one in stored.values()),
+        )
+    )  # fmt: skip
+    _forget(session, response_id, stored)
+    session.flush()
+
+
+def asides(session: Session) -> list[Aside]:
+    """Pages set aside and what became of their questionnaire since; nothing of what they say."""
+    given = case((and_(Answer.value.is_(None), Answer.reason.is_(None)), 0), else_=1)
+    counted = select(Answer.response_id, func.sum(given).label("given")).group_by(Answer.response_id).subquery()
+    words = select(FreeText.response_id, func.count().label("given")).group_by(FreeText.response_id).subquery()
+    now = func.coalesce(counted.c.given, 0) + func.coalesce(words.c.given, 0)
+    query = (
+        select(SetAside.id, SetAside.set_aside_on, Trial.title, Wave.code, Response.instrument, Response.version,
+               SetAside.answered, now, Response.state)
+        .join(Response, Response.id == SetAside.response_id)
+        .join(Assignment, Assignment.id == Response.assignment_id)
+        .join(Wave, Wave.id == Assignment.wave_id)
+        .join(Trial, Trial.id == Wave.trial_id)
+        .outerjoin(counted, counted.c.response_id == Response.id)
+        .outerjoin(words, words.c.response_id == Response.id)
+        .order_by(SetAside.set_aside_on, SetAside.id)
+    )  # fmt: skip
+    return [Aside(*row) for row in session.execute(query)]
+
+
+def reconcile(session: Session, aside_id: str, *, fill: bool, vault: Vault) -> int | None:
+    """Say what becomes of pages set aside: they are dropped, or fill what is blank in what was sent later.
+
+    An answer given later is never replaced. Returns how many answers were filled in; None when the pages are not
+    there any more, or the questionnaire is still under way (its person must not be shown what was set aside).
+    """
+    aside = session.scalar(select(SetAside).where(SetAside.id == aside_id).with_for_update())
+    response = None if aside is None else _locked(session, _RESPONSE, response=aside.response_id)
+    if aside is None or response is None or response.state != "submitted":
+        return None
+    filled = _fill(session, response, vault.unseal(aside.sealed, _aside(aside.id)), vault) if fill else 0
+    session.delete(aside)
+    session.flush()
+    return filled
+
+
+def held_words(session: Session, trial_ids: Collection[str]) -> list[Held]:
+    """Words in questionnaires that were sent, on which no reader has decided yet, the longest waiting first; not the
+    words themselves."""
+    decided = and_(WordsDecision.response_id == FreeText.response_id, WordsDecision.item == FreeText.item)
+    query = (
+        select(FreeText.response_id, FreeText.item, Trial.title, Site.name, Wave.code, Membership.role,
+               Response.instrument, Response.version, Response.submitted_on)
+        .join(Response, Response.id == FreeText.response_id)
+        .join(Assignment, Assignment.id == Response.assignment_id)
+        .join(Wave, Wave.id == Assignment.wave_id)
+        .join(Membership, Membership.id == Assignment.membership_id)
+        .join(Site, Site.id == Membership.site_id)
+        .join(Trial, Trial.id == Site.trial_id)
+        .outerjoin(WordsDecision, decided)
+        .where(Trial.id.in_(list(trial_ids)), Response.state == "submitted", WordsDecision.item.is_(None))
+        .order_by(Response.submitted_on, FreeText.response_id, FreeText.item)
+    )  # fmt: skip
+    return [Held(*row) for row in session.execute(query)]  # type: ignore[arg-type]  # what was sent has its day
+
+
+def read_words(session: Session, held: Held, *, vault: Vault, actor: str, now: datetime) -> str:
+    """The words themselves, for a named reader; the reading is recorded in the same transaction."""
+    sealed = session.scalar(
+        select(FreeText.sealed).where(FreeText.response_id == held.response_id, FreeText.item == held.item)
+    )
+    if sealed is None:
+        raise LookupError("these words were taken away")
+    audit.record(session, actor, "words read", f"free_text {held.response_id} {held.item}", now=now)
+    return vault.unseal(sealed, _place(held.response_id, held.item))
+
+
+def decide_on_words(
+    session: Session, held: Held, decision: str, released: str | None, *, vault: Vault, actor: str, now: datetime,
+    today: date,
+) -> None:  # fmt: skip
+    """Record what a reader decided: words are released as they were redacted, withheld, or acted on and withheld."""
+    place = _released(held.response_id, held.item)
+    session.add(
+        WordsDecision(
+            response_id=held.response_id, item=held.item, decision=decision, decided_on=today, decided_by=actor,
+            sealed=None if released is None else vault.seal(released, place),
+        )
+    )  # fmt: skip
+    where = f"free_text {held.response_id} {held.item}"
+    audit.record(session, actor, "words decided on", where, now=now, decision=decision)
+
+
+def released_words(session: Session, *, vault: Vault) -> list[Released]:
+    """Words as their readers released them, by trial, questionnaire and question, in no order that tells when or by whom."""
+    query = (
+        select(
+            WordsDecision.response_id, WordsDecision.item, WordsDecision.sealed, Trial.title, Wave.code,
+            Response.instrument, Response.version,
+        )
+        .join(Response, Response.id == WordsDecision.response_id)
+        .join(Assignment, Assignment.id == Response.assignment_id)
+        .join(Wave, Wave.id == Assignment.wave_id)
+        .join(Trial, Trial.id == Wave.trial_id)
+        .where(WordsDecision.decision == "release")
+        .order_by(Trial.title, Wave.position, Response.instrument, WordsDecision.item, WordsDecision.response_id)
+    )  # fmt: skip
+    return [
+        Released(trial, wave, instrument, version, item, vault.unseal(sealed or b"", _released(response_id, item)))
+        for response_id, item, sealed, trial, wave, instrument, version in session.execute(query)
+    ]
+
+
 def values_of(given: Mapping[str, Given]) -> dict[str, Any]:
     """Plain values for conditions and scoring; a refusal or a blank is missing."""
     return {code: one.value for code, one in given.items() if one.value is not None}
@@ -268,14 +448,15 @@ def scores_frame(session: Session, trial_id: str, scale: str, waves: Iterable[st
             Assignment.wave_id,
             Score.value,
         )
-        .select_from(Score)
-        .join(Response, Response.id == Score.response_id)
-        .join(Assignment, Assignment.id == Response.assignment_id)
-        .join(Membership, Membership.id == Assignment.membership_id)
-        .where(Score.scale == scale, Assignment.wave_id.in_(list(wanted)), Response.state == "submitted")
+        .select_from(Membership)
+        .join(Assignment, Assignment.membership_id == Membership.id)
+        .join(Response, Response.assignment_id == Assignment.id)
+        .join(Score, Score.response_id == Response.id)
+        .where(at_its_sites(), _unindexed(Assignment.wave_id).in_(list(wanted)))
+        .where(_unindexed(Response.state) == "submitted", _unindexed(Score.scale) == scale)
     )
-    rows = _rows_of(session, query, ["site", "review", "participant", "role", "wave", "value"])
-    frame = pd.DataFrame(rows, dtype=object)
+    columns = ["site", "review", "participant", "role", "wave", "value"]
+    frame = pd.DataFrame(_columns_of(site_by_site(session, trial_id, query), columns), dtype=object)
     sites = {
         site: (arm, stratum)
         for site, arm, stratum in session.execute(
@@ -313,20 +494,20 @@ def answers_frame(session: Session, trial_id: str, instrument: str, items: Itera
             Site.id, Review.id, Membership.person_id, Membership.role, Wave.code, Arm.code,
             Answer.item, Answer.value, Answer.reason,
         )
-        .select_from(Answer)
-        .join(Response, Response.id == Answer.response_id)
-        .join(Assignment, Assignment.id == Response.assignment_id)
-        .join(Membership, Membership.id == Assignment.membership_id)
+        .select_from(Membership)
+        .join(Assignment, Assignment.membership_id == Membership.id)
+        .join(Response, Response.assignment_id == Assignment.id)
+        .join(Answer, Answer.response_id == Response.id)
         .join(Wave, Wave.id == Assignment.wave_id)
         .join(Site, Site.id == Membership.site_id)
         .outerjoin(Review, Review.id == Membership.review_id)
         .outerjoin(Allocation, Allocation.site_id == Site.id)
         .outerjoin(Arm, Arm.id == Allocation.arm_id)
-        .where(Site.trial_id == trial_id, Response.instrument == instrument, Answer.item.in_(list(items)))
-        .where(Response.state == "submitted")
+        .where(at_its_sites(), _unindexed(Assignment.instrument) == instrument)
+        .where(_unindexed(Answer.item).in_(list(items)), _unindexed(Response.state) == "submitted")
     )  # fmt: skip
     columns = ["site", "review", "participant", "role", "wave", "arm", "item", "value", "reason"]
-    return pd.DataFrame(session.execute(query).all(), columns=columns)
+    return pd.DataFrame(list(site_by_site(session, trial_id, query)), columns=columns)
 
 
 def people_frame(session: Session, trial_id: str) -> "pd.DataFrame":
@@ -342,22 +523,22 @@ def people_frame(session: Session, trial_id: str) -> "pd.DataFrame":
             Site.id, Site.name, Review.id, Review.label, Membership.person_id, Membership.role, Wave.code, Arm.code,
             Assignment.instrument, Assignment.opens_on, Assignment.closes_on, Response.state,
         )
-        .select_from(Assignment)
-        .join(Membership, Membership.id == Assignment.membership_id)
+        .select_from(Membership)
+        .join(Assignment, Assignment.membership_id == Membership.id)
         .join(Wave, Wave.id == Assignment.wave_id)
         .join(Site, Site.id == Membership.site_id)
         .outerjoin(Review, Review.id == Membership.review_id)
         .outerjoin(Response, Response.assignment_id == Assignment.id)
         .outerjoin(Allocation, Allocation.site_id == Site.id)
         .outerjoin(Arm, Arm.id == Allocation.arm_id)
-        .where(Site.trial_id == trial_id)
+        .where(at_its_sites())
         .order_by(Site.name, Review.label, Wave.position, Membership.role)
     )  # fmt: skip
     columns = [
         "site", "site_name", "review", "review_label", "participant", "role", "wave", "arm",
         "instrument", "opens_on", "closes_on", "state",
     ]  # fmt: skip
-    frame = pd.DataFrame(session.execute(query).all(), columns=columns)
+    frame = pd.DataFrame(_columns_of(site_by_site(session, trial_id, query), columns))
     frame["state"] = frame["state"].astype(object).where(frame["state"].notna(), "expected")
     return frame
 
@@ -375,14 +556,14 @@ def board_tally(session: Session, trial_id: str) -> "pd.DataFrame":
         select(
             *keys, func.count(), func.count(Response.id), func.sum(case((Response.state == "submitted", 1), else_=0))
         )
-        .select_from(Assignment)
-        .join(Membership, Membership.id == Assignment.membership_id)
+        .select_from(Membership)
+        .join(Assignment, Assignment.membership_id == Membership.id)
         .outerjoin(Response, Response.assignment_id == Assignment.id)
-        .where(Assignment.wave_id.in_(select(Wave.id).where(Wave.trial_id == trial_id)))
+        .where(at_its_sites())
         .group_by(*keys)
     )
     columns = ["site", "review", "wave", "role", "expected", "opened", "answered"]
-    found = pd.DataFrame(session.execute(query).all(), columns=columns)
+    found = pd.DataFrame(list(site_by_site(session, trial_id, query)), columns=columns)
     of_trial = select(Review.id, Review.label).join(Site, Site.id == Review.site_id).where(Site.trial_id == trial_id)
     labels = _by_id(session, of_trial)
     names = _by_id(session, select(Site.id, Site.name).where(Site.trial_id == trial_id))
@@ -394,39 +575,131 @@ def board_tally(session: Session, trial_id: str) -> "pd.DataFrame":
     )
 
 
+def finished_at(session: Session, review_id: str, today: date) -> tuple[int, int]:
+    """How many people of a review are asked something today, and how many of them have sent it or said no to it.
+
+    Whoever said no is finished as well, so that a count of all says of nobody that they answered.
+    """
+    per_person = (
+        select(
+            Membership.person_id,
+            func.count().label("asked"),
+            func.sum(case((Response.state.in_(("submitted", "declined")), 1), else_=0)).label("finished"),
+        )
+        .select_from(Assignment)
+        .join(Membership, Membership.id == Assignment.membership_id)
+        .outerjoin(Response, Response.assignment_id == Assignment.id)
+        .where(Membership.review_id == review_id, Assignment.opens_on <= today, Assignment.closes_on >= today)
+        .group_by(Membership.person_id)
+        .subquery()
+    )
+    finished = func.sum(case((per_person.c.asked == per_person.c.finished, 1), else_=0))
+    expected, done = session.execute(select(func.count(), finished).select_from(per_person)).one()
+    return int(expected), int(done or 0)
+
+
+def flow_tally(session: Session, trial_id: str, today: date) -> "pd.DataFrame":
+    """What became of every questionnaire expected, counted by the database: a row a wave, in the trial's order.
+
+    Columns: wave, expected, answered, declined, withdrawn (their person withdrew from being asked it, or had it deleted),
+    under_way, missed (closed without an answer), waiting (open or yet to open). The last six always make up `expected`.
+    """
+    import pandas as pd  # noqa: PLC0415  (as above)
+
+    unwanted = and_(
+        Withdrawal.choice.is_not(None),
+        (Withdrawal.choice != "no_contact") | (Assignment.opens_on > Withdrawal.withdrawn_on),
+    )
+    became = case(
+        (Response.state == "submitted", "answered"),
+        (Response.state == "declined", "declined"),
+        (unwanted, "withdrawn"),
+        (Assignment.closes_on < today, "missed"),
+        (Response.state == "open", "under_way"),
+        else_="waiting",
+    ).label("became")
+    query = (
+        select(Wave.position, Wave.code, became, func.count())
+        .select_from(Assignment)
+        .join(Wave, Wave.id == Assignment.wave_id)
+        .join(Membership, Membership.id == Assignment.membership_id)
+        .outerjoin(Withdrawal, Withdrawal.person_id == Membership.person_id)
+        .outerjoin(Response, Response.assignment_id == Assignment.id)
+        .where(Wave.trial_id == trial_id)
+        .group_by(Wave.position, Wave.code, became)
+    )
+    counts: dict[tuple[int, str], dict[str, int]] = {}
+    for position, wave, kind, number in session.execute(query):
+        counts.setdefault((position, wave), {})[kind] = number
+    kinds = ["answered", "declined", "withdrawn", "under_way", "missed", "waiting"]
+    rows = [
+        {"wave": wave, "expected": sum(found.values()), **{kind: found.get(kind, 0) for kind in kinds}}
+        for (_, wave), found in sorted(counts.items())
+    ]
+    return pd.DataFrame(rows, columns=["wave", "expected", *kinds])
+
+
 def people_expected(session: Session, trial_id: str, by: str, filters: Mapping[str, str]) -> dict[str | None, int]:
     """How many different people are expected to answer something, by the id of a site or review, or by wave or role.
 
     filters : site, wave or role to a value, and only those are counted.
     """
     columns = {"site": Membership.site_id, "review": Membership.review_id, "wave": Wave.code, "role": Membership.role}
-    key: Any = columns[by]
+    key = _unindexed(columns[by])
     query = (
         select(key, func.count(Membership.person_id.distinct()))
-        .select_from(Assignment)
-        .join(Membership, Membership.id == Assignment.membership_id)
+        .select_from(Membership)
+        .join(Assignment, Assignment.membership_id == Membership.id)
         .join(Wave, Wave.id == Assignment.wave_id)
-        .where(Wave.trial_id == trial_id, *(columns[name] == value for name, value in filters.items()))
+        .where(_unindexed(Wave.trial_id) == trial_id)
+        .where(*(_unindexed(columns[name]) == value for name, value in filters.items()))
         .group_by(key)
     )
-    return _by_id(session, query)
+    if session.get_bind().dialect.name != "sqlite":
+        return _by_id(session, query)
+    found: dict[str | None, int] = {}
+    # Some people at a time (`site_by_site` says why), since someone at two sites is one person.
+    for start, end in pairwise(("", *_DIGITS[1:], "~")):
+        some = query.where(Membership.person_id >= start, Membership.person_id < end)
+        for code, people in session.execute(some).all():
+            found[code] = found.get(code, 0) + people
+    return found
 
 
 def asked_of(session: Session, trial_id: str) -> list[Asked]:
     """Every questionnaire of a trial, by wave in its order, name and version, with how many are expected and sent."""
+    keys = (Assignment.wave_id, Assignment.instrument, Assignment.version)
     query = (
-        select(
-            Wave.code, Assignment.instrument, Assignment.version, func.count(),
-            func.sum(case((Response.state == "submitted", 1), else_=0)),
-        )
-        .select_from(Assignment)
-        .join(Wave, Wave.id == Assignment.wave_id)
+        select(*keys, func.count(), func.sum(case((Response.state == "submitted", 1), else_=0)))
+        .select_from(Membership)
+        .join(Assignment, Assignment.membership_id == Membership.id)
         .outerjoin(Response, Response.assignment_id == Assignment.id)
-        .where(Wave.trial_id == trial_id)
-        .group_by(Wave.position, Wave.code, Assignment.instrument, Assignment.version)
-        .order_by(Wave.position, Assignment.instrument, Assignment.version)
-    )  # fmt: skip
-    return [Asked(*row) for row in session.execute(query)]
+        .where(at_its_sites())
+        .group_by(*keys)
+    )
+    found = _summed(site_by_site(session, trial_id, query), 2)
+    waves = session.execute(select(Wave.id, Wave.code).where(Wave.trial_id == trial_id).order_by(Wave.position)).all()
+    return [
+        Asked(code, *key[1:], *counts)
+        for wave, code in waves
+        for key, counts in found.items()
+        if key[0] == wave
+    ]  # fmt: skip
+
+
+def questionnaires_of(session: Session, trial_id: str) -> list[tuple[str, str, int]]:
+    """Every (wave, questionnaire, version) of a trial, in the order of `asked_of`, without its counts."""
+    keys = (Assignment.wave_id, Assignment.instrument, Assignment.version)
+    query = (
+        select(*keys)
+        .select_from(Membership)
+        .join(Assignment, Assignment.membership_id == Membership.id)
+        .where(at_its_sites())
+        .distinct()
+    )
+    found = sorted({tuple(row) for row in site_by_site(session, trial_id, query)})
+    waves = session.execute(select(Wave.id, Wave.code).where(Wave.trial_id == trial_id).order_by(Wave.position)).all()
+    return [(code, name, version) for wave, code in waves for asked, name, version in found if asked == wave]
 
 
 def stamp(session: Session) -> int:
@@ -445,17 +718,15 @@ def scores_tally(session: Session, trial_id: str, scale: str, instruments: Colle
     """
     import pandas as pd  # noqa: PLC0415  (kept out of the participant's path: importing it takes a second)
 
+    keys = (Membership.site_id, Membership.review_id, Wave.code, Score.value)
     query = (
-        _sent(
-            select(Membership.site_id, Membership.review_id, Wave.code, Score.value, func.count()),
-            trial_id,
-            instruments,
-        )
+        _sent(select(*keys, func.count()), instruments)
         .join(Score, Score.response_id == Response.id)
-        .where(Score.scale == scale)
-        .group_by(Membership.site_id, Membership.review_id, Wave.code, Score.value)
+        .where(_unindexed(Score.scale) == scale)
+        .group_by(*keys)
     )
-    found = [tuple(row) for row in session.execute(query)]  # plain, or pandas looks at each for what it is
+    # Plain, or pandas looks at each for what it is.
+    found = [tuple(row) for row in site_by_site(session, trial_id, query)]
     frame = pd.DataFrame(found, columns=["site", "review", "wave", "value", "people"])
     frame = frame.astype({"site": "category", "review": "category", "wave": "category", "value": float})
     return frame.sort_values(["site", "review", "wave", "value"], ignore_index=True)
@@ -472,7 +743,7 @@ def answers_tally(
     import pandas as pd  # noqa: PLC0415  (as above)
 
     arm = Arm.code if by_arm else null()
-    who = _sent(select(Response.id, Wave.code.label("wave"), arm.label("arm")), trial_id, instruments)
+    who = _sent(select(Response.id, Wave.code.label("wave"), arm.label("arm")), instruments)
     if by_arm:
         who = who.outerjoin(Allocation, Allocation.site_id == Membership.site_id)
         who = who.outerjoin(Arm, Arm.id == Allocation.arm_id)
@@ -484,12 +755,12 @@ def answers_tally(
         select(*keys, func.count())
         .select_from(sent)
         .join(Answer, Answer.response_id == sent.c.id)
-        .where(Answer.item.in_(list(items)))
+        .where(_unindexed(Answer.item).in_(list(items)))
         .group_by(*keys)
     )
     found = [
         (item, wave, group, _read(given), reason, people)
-        for item, wave, group, given, reason, people in session.execute(query)
+        for (item, wave, group, given, reason), (people,) in _summed(site_by_site(session, trial_id, query), 1).items()
     ]
     # As objects, or pandas would make numbers of None.
     frame = pd.DataFrame(found, columns=["item", "wave", "arm", "value", "reason", "people"], dtype=object)
@@ -510,15 +781,16 @@ def patterns_tally(
     given = [aliased(Answer) for _ in codes]
     values = [as_type(one.value, String).label(f"given_{place}") for place, one in enumerate(given)]
     keys = (Wave.code, Membership.role, Response.language, Response.instrument, Response.version)
-    query = _sent(select(*keys, func.count(), *values), trial_id, instruments)
+    query = _sent(select(*keys, *values, func.count()), instruments)
     for code, one in zip(codes, given, strict=True):  # a join an item, each by the table's key
         query = query.outerjoin(one, and_(one.response_id == Response.id, one.item == code))
     query = query.group_by(*keys, *values)
-    found = pd.DataFrame(
-        session.execute(query).all(),
-        columns=["wave", "role", "language", "instrument", "version", "people", *codes],
-    )
-    return found.astype(dict.fromkeys(codes, float))
+    found = [
+        (*key[: len(keys)], people, *key[len(keys) :])
+        for key, (people,) in _summed(site_by_site(session, trial_id, query), 1).items()
+    ]
+    columns = ["wave", "role", "language", "instrument", "version", "people", *codes]
+    return pd.DataFrame(found, columns=columns).astype(dict.fromkeys(codes, float))
 
 
 def turnout_tally(session: Session, trial_id: str, today: date) -> "pd.DataFrame":
@@ -535,32 +807,38 @@ def turnout_tally(session: Session, trial_id: str, today: date) -> "pd.DataFrame
         select(Wave.id, Wave.position).where(Wave.trial_id == trial_id).order_by(*order).limit(1)
     ).one()
     start, began = aliased(Assignment), aliased(Response)
-    # One row a place: whoever is asked several questionnaires before the review has answered with one of them.
-    starts = (
-        select(start.membership_id, func.max(case((began.state == "submitted", 1), else_=0)).label("answered"))
+    # One number a place: whoever is asked several questionnaires before the review has answered with one of them.
+    answered = (
+        select(func.max(case((began.state == "submitted", 1), else_=0)))
+        .select_from(start)
         .outerjoin(began, began.assignment_id == start.id)
-        .where(start.wave_id == first.id)
-        .group_by(start.membership_id)
-        .subquery()
+        .where(start.membership_id == Membership.id, start.wave_id == first.id)
+        .correlate(Membership)
+        .scalar_subquery()
+    )
+    places = (
+        select(Membership.id, Membership.site_id, Membership.role, answered.label("answered"))
+        .where(at_its_sites())
+        .cte("places")
+        .prefix_with("MATERIALIZED")
     )
     sent = case((Response.state == "submitted", 1), else_=0)
-    later = case((and_(Wave.position > first.position, starts.c.answered.is_not(None)), 1), else_=0)
+    later = case((and_(Wave.position > first.position, places.c.answered.is_not(None)), 1), else_=0)
+    keys = (places.c.site_id, Wave.code, places.c.role)
     query = (
         select(
-            Membership.site_id, Wave.code, Membership.role, func.count(), func.sum(sent),
-            func.sum(case((Response.state == "declined", 1), else_=0)),
-            func.sum(sent * later * func.coalesce(starts.c.answered, 0)), func.sum(later),
+            *keys, func.count(), func.sum(sent), func.sum(case((Response.state == "declined", 1), else_=0)),
+            func.sum(sent * later * func.coalesce(places.c.answered, 0)), func.sum(later),
         )
-        .select_from(Assignment)
+        .select_from(places)
+        .join(Assignment, Assignment.membership_id == places.c.id)
         .join(Wave, Wave.id == Assignment.wave_id)
-        .join(Membership, Membership.id == Assignment.membership_id)
         .outerjoin(Response, Response.assignment_id == Assignment.id)
-        .outerjoin(starts, starts.c.membership_id == Assignment.membership_id)
-        .where(Wave.trial_id == trial_id, Assignment.opens_on <= today)
-        .group_by(Membership.site_id, Wave.code, Membership.role)
+        .where(_unindexed(Assignment.opens_on) <= today)
+        .group_by(*keys)
     )  # fmt: skip
     columns = ["site", "wave", "role", "expected", "answered", "declined", "both", "asked_both"]
-    return pd.DataFrame(session.execute(query).all(), columns=columns)
+    return pd.DataFrame(list(site_by_site(session, trial_id, query)), columns=columns)
 
 
 def blanks_tally(session: Session, trial_id: str) -> "pd.DataFrame":
@@ -572,68 +850,138 @@ def blanks_tally(session: Session, trial_id: str) -> "pd.DataFrame":
     import pandas as pd  # noqa: PLC0415  (as above)
 
     blank = case((and_(Answer.value.is_(None), Answer.reason.is_(None)), 1), else_=0)
+    asked = {name: version for _, name, version in questionnaires_of(session, trial_id)}
     written = [
-        item.code for one in {row.instrument: questionnaire(row.instrument, row.version) for row in
-                              asked_of(session, trial_id)}.values() for item in one.items if item.kind in TEXT_KINDS
+        item.code for name, version in asked.items() for item in questionnaire(name, version).items
+        if item.kind in TEXT_KINDS
     ]  # fmt: skip
-    counted = (
+    counted = (  # in the order of the answers' key: nothing is sorted
         select(
             Answer.response_id, func.count().label("shown"), func.sum(blank).label("blank"),
             func.count(Answer.reason).label("refused"),
         )
+        .where(Answer.response_id.in_(_sent(select(Response.id), None)))
         .where(Answer.item.not_in(written))
         .group_by(Answer.response_id)
         .subquery()
     )  # fmt: skip
     keys = (Membership.site_id, Wave.code, Membership.role)
-    sums = (func.sum(counted.c.shown), func.sum(counted.c.blank), func.sum(counted.c.refused))
-    query = _sent(select(*keys, *sums), trial_id, None)
-    query = query.join(counted, counted.c.response_id == Response.id).group_by(*keys)
-    return pd.DataFrame(session.execute(query).all(), columns=["site", "wave", "role", "shown", "blank", "refused"])
+    query = (
+        select(*keys, func.sum(counted.c.shown), func.sum(counted.c.blank), func.sum(counted.c.refused))
+        .select_from(counted)
+        .join(Response, Response.id == counted.c.response_id)
+        .join(Assignment, Assignment.id == Response.assignment_id)
+        .join(Wave, Wave.id == Assignment.wave_id)
+        .join(Membership, Membership.id == Assignment.membership_id)
+        .group_by(*keys)
+    )
+    found = list(site_by_site(session, trial_id, query))
+    return pd.DataFrame(found, columns=["site", "wave", "role", "shown", "blank", "refused"])
 
 
-def _sent(
-    query: Select[*tuple[Any, ...]], trial_id: str, instruments: Collection[str] | None
-) -> Select[*tuple[Any, ...]]:
-    """Submitted responses of a trial with their wave and place.
+class _unindexed(FunctionElement[Any]):  # noqa: N801  (called as a function is)
+    """A column as it is, by which SQLite chooses no index.
+
+    Without statistics of its own it takes a questionnaire's responses of the whole trial for as few as a site's.
+    """
+
+    inherit_cache = True
+    name = "unindexed"
+
+    def __init__(self, column: InstrumentedAttribute[Any]) -> None:
+        super().__init__(column)
+        self.type = column.type
+
+
+@compiles(_unindexed)
+def _as_it_is(element: _unindexed, compiler: Any, **options: Any) -> str:
+    (column,) = element.clauses
+    return str(compiler.process(column, **options))
+
+
+@compiles(_unindexed, "sqlite")
+def _as_it_is_plus(element: _unindexed, compiler: Any, **options: Any) -> str:
+    return f"+{_as_it_is(element, compiler, **options)}"
+
+
+def at_its_sites() -> ColumnElement[bool]:
+    """Places at some sites of a trial: what a query for `site_by_site` is narrowed to."""
+    return Membership.site_id.in_(bindparam("some_sites", expanding=True))
+
+
+def site_by_site(session: Session, trial_id: str, query: Select[*tuple[Any, ...]]) -> Iterator[Row[*tuple[Any, ...]]]:
+    """A query's rows, read at some sites after others (by name), each site whole.
+
+    As long as a statement runs it keeps an SQLite file from every writer: that of a thousand people's places some
+    hundredths of a second, a national trial's seconds. What somebody sends meanwhile may be among the rows or not, as
+    it may be of two statements.
+    """
+    most = PLACES[session.get_bind().dialect.name]
+    sites = session.execute(
+        select(Site.id, func.count(Membership.id))
+        .outerjoin(Membership, Membership.site_id == Site.id)
+        .where(Site.trial_id == trial_id)
+        .group_by(Site.name, Site.id)
+        .order_by(Site.name, Site.id)
+    ).all()
+    some, places = [], 0
+    for number, (site, count) in enumerate(sites, start=1):
+        some.append(site)
+        places += count
+        if places >= most or number == len(sites):
+            yield from session.execute(query, {"some_sites": some}).all()
+            some, places = [], 0
+
+
+def _summed(rows: Iterable[Row[*tuple[Any, ...]]], sums: int) -> dict[tuple[Any, ...], list[int]]:
+    """Rows of keys and then `sums` counts, added up by their keys and in their order."""
+    found: dict[tuple[Any, ...], list[int]] = {}
+    for row in rows:
+        counts = found.setdefault(tuple(row[:-sums]), [0] * sums)
+        for place, count in enumerate(row[-sums:]):
+            counts[place] += int(count)
+    return dict(sorted(found.items(), key=lambda pair: [(one is not None, str(one)) for one in pair[0]]))
+
+
+def _sent(query: Select[*tuple[Any, ...]], instruments: Collection[str] | None) -> Select[*tuple[Any, ...]]:
+    """Submitted responses of a trial with their wave and place, for `site_by_site`.
 
     Of `instruments` alone, each person once: in the first review (by start, then id) in which they sent one of them; places
     outside reviews count as they are.
     """
     query = (
-        query.select_from(Response)
-        .join(Assignment, Assignment.id == Response.assignment_id)
+        query.select_from(Membership)
+        .join(Assignment, Assignment.membership_id == Membership.id)
+        .join(Response, Response.assignment_id == Assignment.id)
         .join(Wave, Wave.id == Assignment.wave_id)
-        .join(Membership, Membership.id == Assignment.membership_id)
-        .where(Wave.trial_id == trial_id, Response.state == "submitted")
+        .where(at_its_sites(), _unindexed(Response.state) == "submitted")
     )
     if instruments is None:
         return query
-    query = query.where(Response.instrument.in_(list(instruments)))
-    return query.where(Membership.id.not_in(_in_later_reviews(instruments)))
+    query = query.where(_unindexed(Assignment.instrument).in_(list(instruments)))
+    return query.where(~_sent_in_an_earlier_review(instruments))
 
 
-def _in_later_reviews(instruments: Collection[str]) -> Select[tuple[str]]:
-    """Places of people who sent one of these questionnaires in several reviews, but for each person's first such place.
-
-    Few people have several places: only theirs are ranked.
-    """
-    place, review, asked, sent = aliased(Membership), aliased(Review), aliased(Assignment), aliased(Response)
-    several = select(Membership.person_id).group_by(Membership.person_id).having(func.count() > 1)
-    answered = (
-        select(asked.id)
+def _sent_in_an_earlier_review(instruments: Collection[str]) -> ColumnElement[bool]:
+    """Whether a place's person had sent one of these questionnaires in a review before the place's own."""
+    place, review, asked, sent, own = (
+        aliased(Membership), aliased(Review), aliased(Assignment), aliased(Response), aliased(Review)
+    )  # fmt: skip
+    return (
+        select(place.id)
+        .join(review, review.id == place.review_id)
+        .join(own, own.id == Membership.review_id)
+        .join(asked, asked.membership_id == place.id)
         .join(sent, sent.assignment_id == asked.id)
-        .where(asked.membership_id == place.id, sent.state == "submitted", asked.instrument.in_(list(instruments)))
+        .where(place.person_id == Membership.person_id, _unindexed(sent.state) == "submitted")
+        .where(_unindexed(asked.instrument).in_(list(instruments)))
+        .where(
+            tuple_(func.coalesce(review.starts_on, date.max), review.id)
+            < tuple_(func.coalesce(own.starts_on, date.max), own.id)
+        )
+        .correlate(Membership)
         .exists()
     )
-    order = (func.coalesce(review.starts_on, date.max), review.id)
-    ranked = (
-        select(place.id, func.row_number().over(partition_by=place.person_id, order_by=order).label("rank"))
-        .join(review, review.id == place.review_id)
-        .where(place.person_id.in_(several), answered)
-        .subquery()
-    )
-    return select(ranked.c.id).where(ranked.c.rank > 1)
 
 
 def _read(value: str | None) -> Any:
@@ -647,14 +995,11 @@ def _by_id(session: Session, query: Select[Any, Any]) -> dict[Any, Any]:
     return {row[0]: row[1] for row in session.execute(query)}
 
 
-def _rows_of(session: Session, query: Select[*tuple[Any, ...]], columns: list[str]) -> dict[str, list[Any]]:
-    """A query's columns as lists in which one text is one object however many rows hold it.
-
-    Read whole and at once: a cursor left open would block writers of an SQLite file.
-    """
+def _columns_of(rows: Iterable[Row[*tuple[Any, ...]]], columns: list[str]) -> dict[str, list[Any]]:
+    """Rows as columns in which one text is one object however many rows hold it."""
     same: dict[Any, Any] = {}
     found: dict[str, list[Any]] = {column: [] for column in columns}
-    for row in session.execute(query).all():
+    for row in rows:
         for column, cell in zip(columns, row, strict=True):
             found[column].append(same.setdefault(cell, cell))
     return found
@@ -673,6 +1018,40 @@ def _locked(session: Session, query: Select[Response], **key: str) -> Response |
     return session.scalar(query, key, execution_options={"populate_existing": True})
 
 
+def _has_withdrawn(session: Session, assignment: Assignment) -> bool:
+    """Whether the person asked not to be asked this. Their row is held, so that what they take back meanwhile stays so."""
+    person = (
+        select(Person.id)
+        .join(Membership, Membership.person_id == Person.id)
+        .where(Membership.id == assignment.membership_id)
+        .with_for_update(read=True, key_share=True, of=Person)
+    )
+    withdrawn = session.get(Withdrawal, session.scalars(person).one(), populate_existing=True)
+    if withdrawn is None:
+        return False
+    return withdrawn.choice != "no_contact" or assignment.opens_on > withdrawn.withdrawn_on
+
+
+def erase(session: Session, person_id: str, *, sent: bool) -> None:
+    """Delete what a person gave: pages saved and not sent, and with `sent` everything, a no to taking part included.
+
+    Rows alone go here; what SQLite leaves of them in its file goes with `db.scrub`, after the commit.
+    """
+    mine = (
+        select(Response.id)
+        .join(Assignment, Assignment.id == Response.assignment_id)
+        .join(Membership, Membership.id == Assignment.membership_id)
+        .where(Membership.person_id == person_id)
+    )
+    if not sent:
+        mine = mine.where(Response.state == "open")
+    gone = session.scalars(mine.with_for_update(of=Response)).all()
+    for statement in _ERASED if gone else ():
+        session.execute(statement.where(statement.table.c.response_id.in_(gone)))
+    session.execute(delete(Response).where(Response.id.in_(gone)))  # what else belongs to them follows by its key
+    session.flush()
+
+
 def _decline(session: Session, response: Response) -> None:
     for statement in _FORGET_ALL:
         session.execute(statement, {"response": response.id})
@@ -681,6 +1060,28 @@ def _decline(session: Session, response: Response) -> None:
 
 def _place(response_id: str, item: str) -> str:
     return f"free_text|{response_id}|{item}"
+
+
+def _released(response_id: str, item: str) -> str:
+    return f"words_decision|{response_id}|{item}"
+
+
+def _aside(key: str) -> str:
+    return f"set_aside|{key}|sealed"
+
+
+def _fill(session: Session, response: Response, pages: str, vault: Vault) -> int:
+    """Put answers set aside where a submitted response has none, and score it again; returns how many."""
+    instrument = instrument_of(response)
+    kinds = {item.code: item.kind for item in instrument.items}
+    stored = answers(session, response.id, vault=vault)
+    earlier = {code: Given(*one) for code, one in json.loads(pages).items() if stored.get(code, BLANK) == BLANK}
+    _replace(session, response.id, earlier, kinds, vault)
+    kept = _drop_unasked(session, instrument, response.id, {**stored, **earlier})
+    session.execute(delete(_score).where(_score.c.response_id == response.id))
+    _store_scores(session, response.id, instrument, kept)
+    touch_language(session, response.id, response.language)  # news for pages that show answers without a score
+    return sum(one != BLANK and code in kept for code, one in earlier.items())
 
 
 def _fingerprint(vault: Vault, response_id: str, stored: Mapping[str, Given], items: Iterable[str]) -> str:
@@ -742,3 +1143,21 @@ def _insert_scores(session: Session, response_id: str, scores: Mapping[str, floa
 def touch_language(session: Session, response_id: str, language: str) -> None:
     """Note the language a response is being answered in; the answers stay as they are."""
     session.execute(update(Response).where(Response.id == response_id).values(language=language))
+
+
+def take_out(session: Session, response_id: str, *, vault: Vault, place: str) -> bytes:
+    """Take a response whole out of the trial, so that another of the same person can stand in its place.
+
+    Returns it sealed, bound to `place`, so that nothing is lost. A "no" is never taken out: AlreadyAnswered.
+    """
+    response = _locked(session, _RESPONSE, response=response_id)
+    if response is None or response.state == "declined":
+        raise AlreadyAnswered
+    names = ("assignment_id", "instrument", "version", "language", "mode", "consent_version", "state", "receipt")
+    whole: dict[str, Any] = {name: getattr(response, name) for name in names}
+    whole["submitted_on"] = None if response.submitted_on is None else response.submitted_on.isoformat()
+    given = answers(session, response_id, vault=vault)
+    whole["answers"] = {code: [one.value, one.reason] for code, one in given.items()}
+    session.delete(response)
+    session.flush()
+    return vault.seal(canonical(whole), place)

@@ -4,32 +4,58 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import and_, case, delete, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from evalapp import audit
 from evalapp.codes import Code, hash_secret, new_code
 from evalapp.models import (
+    NOT_INVITED,
     Allocation,
     Arm,
     Assignment,
     Card,
     InvitationDecision,
     Membership,
+    Paper,
+    PaperEntry,
+    ParentalConsent,
     ParticipantSession,
     Person,
     Response,
     Review,
     Site,
+    SiteRules,
     Trial,
     Wave,
+    Withdrawal,
 )
 from evalapp.shelf import shelf
 from evalapp.vault import Vault
 from instruments import Instrument
 
 GRACE = timedelta(days=30)  # how long after the last window a card still opens the door
+
+
+class NotInvited(Exception):
+    """Nobody has decided that this parent may be asked, so they get no card yet."""
+
+
+@dataclass(frozen=True)
+class Gate:
+    """A lead's answers on whether somebody may be asked. `other` is a reason that is none of the three."""
+
+    safe: bool
+    lawful: bool
+    kind: bool
+    other: str | None = None
+
+    @property
+    def reason(self) -> str | None:
+        """Why they are not asked, the weightiest first; None when they are."""
+        three = (("not_safe", self.safe), ("not_lawful", self.lawful), ("not_kind_now", self.kind))
+        return next((code for code, answer in three if not answer), self.other)
 
 
 @dataclass(frozen=True)
@@ -52,6 +78,7 @@ USUAL_WAVES = (
     Window("month12", "end", 350, 410),
 )
 FAMILY = ("parent", "young_person")
+GATED = ("parent",)  # never asked before a named lead has decided that they may be
 
 
 _WORK = ("practitioner", "manager")
@@ -192,11 +219,15 @@ def assign(session: Session, place: Membership) -> None:
     """Bring what a place is asked into line with what is known now: its review's days and outcome, the decision to invite.
 
     A questionnaire is asked at each wave of the trial that has one for the place and whose day is known. What is no
-    longer asked is taken back, unless an answer to it was begun.
+    longer asked is taken back, unless an answer to it was begun. For somebody who has withdrawn nothing changes: they are
+    asked nothing more (`journey.asked_of`), and what they had been asked stays counted.
     """
+    if session.get(Withdrawal, place.person_id) is not None:
+        return
     site = session.get_one(Site, place.site_id)
     review = None if place.review_id is None else session.get_one(Review, place.review_id)
-    begun = select(Response.assignment_id)
+    typed = select(Paper.assignment_id).join(PaperEntry, PaperEntry.paper_id == Paper.id)
+    begun = select(Response.assignment_id).union(typed)  # answers being typed in from paper are answers
     trial = session.get_one(Trial, site.trial_id)
     words = trial.kind == "demo" or bool(trial.text_reader)
     had = session.scalars(select(Assignment).where(Assignment.membership_id == place.id)).all()
@@ -232,12 +263,10 @@ def _day(wave: Wave, site: Site, review: Review | None) -> date | None:
 
 
 def expected(session: Session, place: Membership, wave: str, review: Review | None) -> tuple[Instrument, ...]:
-    """What a place is asked at a wave. After a death a family is asked nothing unless somebody decided that they may be."""
-    if place.role in FAMILY and review is not None:
-        decision = decision_on(session, place)
-        invited = review.outcome != "death" if decision is None else decision.invite
-        if not invited:
-            return ()
+    """What a place is asked at a wave. A parent, and after a death a family, is asked nothing unless somebody decided that
+    they may be."""
+    if review is not None and not is_invited(session, place, review):
+        return ()
     return questionnaires(place.role, wave, review, form=place.form)
 
 
@@ -263,27 +292,122 @@ def decision_on(session: Session, place: Membership) -> InvitationDecision | Non
     )
 
 
-def decide(
-    session: Session, place: Membership, *, invite: bool, reason: str | None, actor: str, now: datetime
-) -> InvitationDecision:
-    """Record whether somebody may be asked, and ask or take back accordingly. A no has its reason."""
+def is_invited(session: Session, place: Membership, review: Review) -> bool:
+    """Whether somebody in a review may be asked by what was decided; only families need a decision.
+
+    A yes from before a death was known does not hold after it: it was given for other questions.
+    """
+    if place.role not in FAMILY:
+        return True
+    decision, death = decision_on(session, place), review.outcome == "death"
+    if decision is not None and not (death and decision.invite and decision.after_death is False):
+        return decision.invite
+    return place.role not in GATED and not death
+
+
+def decide(session: Session, place: Membership, gate: Gate, *, actor: str, now: datetime) -> InvitationDecision:
+    """Record whether somebody may be asked, and ask or take back accordingly."""
     last = decision_on(session, place)
+    invite = gate.reason is None
+    review = None if place.review_id is None else session.get_one(Review, place.review_id)
     decision = InvitationDecision(
-        membership_id=place.id, number=1 if last is None else last.number + 1, invite=invite,
-        reason=None if invite else reason, decided_at=now, decided_by=actor,
+        membership_id=place.id, number=1 if last is None else last.number + 1, invite=invite, reason=gate.reason,
+        safe=gate.safe, lawful=gate.lawful, kind=gate.kind,
+        after_death=review is not None and review.outcome == "death", decided_at=now, decided_by=actor,
     )  # fmt: skip
     session.add(decision)
     session.flush()
-    audit.record(session, actor, "invitation decided", f"membership {place.id}", now=now, invite=invite, reason=reason)
+    audit.record(
+        session, actor, "invitation decided", f"membership {place.id}", now=now, invite=invite, reason=gate.reason
+    )
     assign(session, place)
     return decision
+
+
+UNDECIDED, ASKED = "nobody_decided", "asked"
+
+
+def gate_counts(session: Session, trial_id: str, role: str = "parent") -> dict[str, int]:
+    """Of everyone of a role expected in a review: how many may be asked, on how many nobody has decided, and how many are
+    kept from it by each reason. A person in two reviews is decided on twice, and counts twice."""
+    last = (
+        select(InvitationDecision.membership_id, func.max(InvitationDecision.number).label("number"))
+        .group_by(InvitationDecision.membership_id)
+        .subquery()
+    )
+    lapsed = and_(Review.outcome == "death", InvitationDecision.after_death.is_(False), InvitationDecision.invite)
+    found = case(
+        (InvitationDecision.id.is_(None), UNDECIDED),
+        (lapsed, UNDECIDED),
+        (InvitationDecision.invite, ASKED),
+        else_=InvitationDecision.reason,
+    ).label("found")
+    query = (
+        select(found, func.count())
+        .select_from(Membership)
+        .join(Review, Review.id == Membership.review_id)
+        .join(Site, Site.id == Review.site_id)
+        .outerjoin(last, last.c.membership_id == Membership.id)
+        .outerjoin(
+            InvitationDecision,
+            and_(InvitationDecision.membership_id == Membership.id, InvitationDecision.number == last.c.number),
+        )
+        .where(Site.trial_id == trial_id, Membership.role == role)
+        .group_by(found)
+    )
+    counted = {kind: number for kind, number in session.execute(query)}  # noqa: C416  (pairs, to mypy)
+    return {kind: counted.get(kind, 0) for kind in (ASKED, UNDECIDED, *NOT_INVITED)}
+
+
+def rules_of(session: Session, site_id: str) -> SiteRules:
+    """A site's rules; without a row nobody is named, and every young person needs a parent's yes."""
+    return session.get(SiteRules, site_id) or SiteRules(site_id=site_id, lead_id=None, young_people="always")
+
+
+def needs_a_parent(rules: SiteRules, place: Membership) -> bool:
+    """Whether a young person is asked only once a parent has said yes; an age nobody recorded counts as under 16."""
+    if place.role != "young_person" or rules.young_people == "never":
+        return False
+    return rules.young_people == "always" or place.under_16 is not False
+
+
+def link(session: Session, young: Membership, parent: Membership, *, actor: str, now: datetime) -> None:
+    """Make a parent the one who is asked about a young person of the same review. A link is never taken back, so that no
+    second one can pass over a no."""
+    if (young.role, parent.role) != ("young_person", "parent") or young.review_id != parent.review_id:
+        raise ValueError("only a young person and a parent of one review can be linked")
+    if session.get(ParentalConsent, (young.id, parent.id)) is None:
+        session.add(ParentalConsent(young_id=young.id, parent_id=parent.id))
+        audit.record(session, actor, "parent linked", f"membership {young.id}", now=now)
+    session.flush()
+
+
+def has_parents_yes(session: Session, young_id: str) -> bool:
+    """Whether a linked parent has said yes and none has said no."""
+    said = session.scalars(select(ParentalConsent.agreed).where(ParentalConsent.young_id == young_id)).all()
+    return True in said and False not in said
+
+
+def say(session: Session, young_id: str, parent_id: str, *, agreed: bool, consent_version: str, today: date) -> bool:
+    """Keep what a parent says of a young person, and return what holds. A no is final; a yes can become one.
+
+    Nothing goes on the record of staff's doings: nobody there learns who said no.
+    """
+    query = select(ParentalConsent).where(ParentalConsent.young_id == young_id, ParentalConsent.parent_id == parent_id)
+    pair = session.scalars(query.with_for_update().execution_options(populate_existing=True)).one()
+    if pair.agreed is not False and pair.agreed != agreed:
+        pair.agreed, pair.consent_version, pair.decided_on = agreed, consent_version, today
+        session.flush()
+    return bool(pair.agreed)
 
 
 def issue_card(session: Session, person_id: str, *, vault: Vault, actor: str, now: datetime) -> Code:
     """A new code for a person; any earlier card of theirs stops working, and visits opened with it end.
 
-    The code is returned once and never kept.
+    The code is returned once and never kept. Raises NotInvited for a parent on whom nobody has decided.
     """
+    if not may_have_card(session, person_id):
+        raise NotInvited
     session.execute(delete(ParticipantSession).where(ParticipantSession.person_id == person_id))
     for card in session.scalars(select(Card).where(Card.person_id == person_id, Card.revoked_at.is_(None))):
         card.revoked_at = now
@@ -300,13 +424,35 @@ def issue_card(session: Session, person_id: str, *, vault: Vault, actor: str, no
     return code
 
 
+def may_have_card(session: Session, person_id: str) -> bool:
+    """Whether a person has any place in which they may be asked, or had a card already: a lost one is always replaced,
+    since it also opens the page to take answers back."""
+    if session.scalar(select(Card.id).where(Card.person_id == person_id).limit(1)) is not None:
+        return True
+    places = session.execute(
+        select(Membership, Review)
+        .outerjoin(Review, Review.id == Membership.review_id)
+        .where(Membership.person_id == person_id)
+    )
+    return any(
+        place.role not in GATED or (place.review_id is not None and is_invited(session, place, review))
+        for place, review in places
+    )
+
+
 def card_ends_on(session: Session, person_id: str) -> date | None:
-    """The last day a person's card opens the door: thirty days after their last window. None without any questionnaire."""
-    last = session.scalar(
-        select(Assignment.closes_on)
+    """The last day a person's card opens the door: thirty days after their last window, or the last day on which what they
+    gave can be taken out, where that is later. None without any questionnaire."""
+    found = session.execute(
+        select(Assignment.closes_on, Trial.locks_on)
         .join(Membership, Membership.id == Assignment.membership_id)
+        .join(Site, Site.id == Membership.site_id)
+        .join(Trial, Trial.id == Site.trial_id)
         .where(Membership.person_id == person_id)
         .order_by(Assignment.closes_on.desc())
         .limit(1)
-    )
-    return None if last is None else last + GRACE
+    ).first()
+    if found is None:
+        return None
+    last: date = found.closes_on + GRACE
+    return last if found.locks_on is None else max(last, found.locks_on - timedelta(days=1))

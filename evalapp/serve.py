@@ -11,11 +11,14 @@ THREADS = 8
 LONGEST_DRAIN = 20.0  # seconds a request under way is given after SIGTERM
 
 
-def serve(app: Any, host: str, port: int) -> None:
-    """Serve until SIGTERM or Ctrl-C. `host` is one address, not a name with several."""
+def serve(app: Any, host: str, port: int, *, behind_proxies: bool = False) -> None:
+    """Serve until SIGTERM or Ctrl-C. `host` is one address, not a name with several.
+
+    `behind_proxies` lets through what proxies say of a request, for the app to believe as many of them as it was told of.
+    """
     server = create_server(
         app, host=host, port=port, threads=THREADS, ident=None, connection_limit=1000, channel_timeout=60,
-        max_request_body_size=4 * 1024 * 1024, clear_untrusted_proxy_headers=True,
+        max_request_body_size=4 * 1024 * 1024, clear_untrusted_proxy_headers=not behind_proxies,
     )  # fmt: skip
     asked_to_stop: list[int] = []
     for name in (signal.SIGTERM, signal.SIGINT):

@@ -71,6 +71,10 @@ class Vault:
         letters = "".join(CROCKFORD[number >> shift & 31] for shift in range(35, -1, -5))
         return f"{letters[:4]}-{letters[4:]}"
 
+    def withdrawal_mark(self, person_id: str) -> str:
+        """What a withdrawal is called outside the database: found again with the key, and by nobody without it."""
+        return self._mac("withdrawal", person_id).hex()[:32]
+
     def pseudonym(self, person_id: str) -> str:
         """The name a person goes by in the store of contact details: nobody who reads both stores can match them."""
         return self._mac("contact pseudonym", person_id).hex()

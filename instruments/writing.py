@@ -10,6 +10,7 @@ from pathlib import Path
 
 from instruments.conditions import And, Answered, Compare, Condition, Not, OneOf, Or
 from instruments.definitions import WRITTEN, Instrument, Item, Scale, texts_of
+from instruments.files import MADE_FROM, MAP
 from instruments.reading import LONGEST
 
 _Labels = tuple[tuple[str, str], ...]
@@ -86,7 +87,7 @@ def write(instrument: Instrument, folder: Path, *comments: str) -> tuple[Path, .
     home.mkdir(parents=True, exist_ok=True)
     found = files(instrument, *comments)
     for old in home.glob(f"{instrument.version}.*toml"):
-        if old.name not in found and not old.name.endswith(".map.toml"):
+        if old.name not in found and not old.name.endswith((MAP, MADE_FROM)):
             old.unlink()
     for name, text in found.items():
         half = folder / f".{instrument.name}.{name}"  # written beside, then put in place: nobody ever reads half a file

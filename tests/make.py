@@ -55,9 +55,19 @@ def review(
     return made
 
 
-def person(session: Session, of: Review | Site, role: str = "practitioner", **facts: Any) -> Membership:
-    """Someone in a review, or (given a site) someone who answers for it outside its reviews."""
-    return roster.add_person(session, of, role, **facts)
+def person(
+    session: Session, of: Review | Site, role: str = "practitioner", *, invited: bool | None = None, **facts: Any
+) -> Membership:
+    """Someone in a review, or (given a site) someone who answers for it outside its reviews.
+
+    A parent may be asked unless `invited` is False or someone died; then nobody has decided.
+    """
+    place = roster.add_person(session, of, role, **facts)
+    if invited is None:
+        invited = role in roster.GATED and isinstance(of, Review) and of.outcome != "death"
+    if invited:
+        roster.decide(session, place, roster.Gate(True, True, True), actor="lead", now=NOW)
+    return place
 
 
 def card(session: Session, of: Membership, vault: Vault, *, now: datetime = NOW) -> Code:

@@ -130,7 +130,7 @@ def test_a_dictionary_is_handed_out_in_the_language_asked_for(tmp_path: Path) ->
     welsh = shelf.shipped().latest("ons4").in_language("cy")
     assert run("export", "ons4", "--format", "redcap", "--language", "cy").exit_code == 0
     assert welsh.items[0].text in (tmp_path / "ons4.csv").read_text(encoding="utf-8-sig")
-    assert "it is in en, cy" in refused("export", "ons4", "--format", "redcap", "--language", "xx")
+    assert "is not in 'xx'; it is in en, " in refused("export", "ons4", "--format", "redcap", "--language", "xx")
 
 
 def test_versions_are_compared_beside_their_map() -> None:

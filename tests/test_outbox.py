@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from evalapp import letters, outbox, responses, roster
+from evalapp import letters, outbox, responses, roster, withdrawals
 from evalapp.letters import letter
 from evalapp.models import Assignment, Membership, Message
 from evalapp.outbox import Due, Outcome
@@ -262,3 +262,85 @@ def test_a_withdrawn_assignment_takes_its_messages_along(session: Session, place
     session.flush()
     session.expire_all()
     assert messages(session) == []
+
+
+# Only what a person would be shown: the same rule as the pages go by (`asking`).
+
+
+def asked_parent(session: Session, vault: Vault) -> Membership:
+    parent = make.person(session, make.review(session, make.site(session, make.trial(session))), "parent")
+    make.card(session, parent, vault)
+    return parent
+
+
+def keep_open(session: Session, place: Membership, wave: str) -> Assignment:
+    """Begin a questionnaire, so that it is not taken back when it may not be asked any more."""
+    one = make.assignment(session, place, wave)
+    responses.begin(
+        session, one.id, language="en", mode="own_link", consent_version="x", agreed=True, today=one.opens_on
+    )
+    return one
+
+
+def test_a_young_person_is_written_to_once_a_parent_said_yes_and_no_more_after_a_no(
+    session: Session, vault: Vault
+) -> None:
+    review = make.review(session, make.site(session, make.trial(session)))
+    parent, young = make.person(session, review, "parent"), make.person(session, review, "young_person")
+    make.card(session, young, vault)
+    roster.link(session, young, parent, actor="coordinator", now=NOW)
+    one = make.assignment(session, young, "after")
+    assert outbox.plan(session, reachable=EVERYBODY, today=one.opens_on) == 0
+    said = {"consent_version": "x", "today": one.opens_on}
+    roster.say(session, young.id, parent.id, agreed=True, **said)
+    assert outbox.plan(session, reachable=EVERYBODY, today=one.opens_on) == 1
+    roster.say(session, young.id, parent.id, agreed=False, **said)
+    message = session.scalars(select(Message)).one()
+    assert outbox.take(session, message.id, vault=vault, today=one.opens_on) is None
+    assert (message.state, message.reason) == ("dropped", "closed")
+
+
+@pytest.mark.parametrize("learnt", ["death", "not safe"])
+def test_nobody_is_reminded_of_what_they_may_not_be_asked_any_more(session: Session, vault: Vault, learnt: str) -> None:
+    parent = asked_parent(session, vault)
+    one = keep_open(session, parent, "after")
+    assert outbox.plan(session, reachable=EVERYBODY, today=one.opens_on) == 1
+    if learnt == "death":
+        session.get_one(roster.Review, parent.review_id).outcome = "death"
+    else:
+        roster.decide(session, parent, roster.Gate(safe=False, lawful=True, kind=True), actor="lead", now=NOW)
+    session.flush()
+    message = session.scalars(select(Message)).one()
+    assert outbox.take(session, message.id, vault=vault, today=one.opens_on) is None
+    assert (message.state, message.reason) == ("dropped", "closed")
+    assert outbox.plan(session, reachable=EVERYBODY, today=one.opens_on + timedelta(days=7)) == 0
+
+
+def test_an_invitation_that_waits_is_not_sent_once_a_lead_decided_that_it_is_not_safe(
+    session: Session, vault: Vault
+) -> None:
+    parent = asked_parent(session, vault)
+    message = outbox.invite(session, parent.person_id, make.card(session, parent, vault), vault=vault, today=TODAY)
+    roster.decide(session, parent, roster.Gate(safe=False, lawful=True, kind=True), actor="lead", now=NOW)
+    assert outbox.take(session, message.id, vault=vault, today=TODAY) is None
+    assert (message.state, message.reason, message.sealed) == ("dropped", "closed", None)
+
+
+@pytest.mark.parametrize("choice", ["no_contact", "delete"])
+def test_who_withdraws_at_the_last_moment_is_sent_nothing(
+    session: Session, vault: Vault, place: Membership, choice: str
+) -> None:
+    outbox.plan(session, reachable=EVERYBODY, today=opened(session, place))
+    message = session.scalars(select(Message)).one()
+    due = outbox.take(session, message.id, vault=vault, today=opened(session, place))
+    assert due is not None
+    withdrawals.withdraw(session, place.person_id, choice, vault=vault, now=NOW, today=TODAY)
+    session.commit()
+    session.expire_all()
+    with pytest.raises(outbox.NotAnyMore):
+        outbox.handing_over(session, due)
+    outbox.note(
+        session, due.id, Outcome.UNKNOWN, now=NOW
+    )  # a job that broke off says so, and finds nothing to say it of
+    found = session.get(Message, due.id)
+    assert found is None or found.state == "dropped"

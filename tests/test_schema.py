@@ -10,8 +10,8 @@ from sqlalchemy import Engine, Table, insert, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from evalapp import audit, db, schema
-from evalapp.models import Assignment, Base, InvitationDecision, Membership, Review
+from evalapp import audit, db, responses, roster, schema
+from evalapp.models import Assignment, Base, InvitationDecision, Membership, Review, Withdrawal
 from tests import make
 from tests.conftest import NOW
 
@@ -122,6 +122,64 @@ def test_a_migration_is_not_taken_back_over_people_it_has_no_place_for(empty: En
         )
     with pytest.raises(RuntimeError, match="1 people answer for a site"):
         schema.downgrade(empty, "0001")
+    assert schema.behind(empty) is None
+
+
+def test_papers_are_not_taken_back_while_they_hold_answers_that_are_nowhere_else(empty: Engine) -> None:
+    schema.upgrade(empty, "0001")
+    with empty.begin() as connection:
+        for statement in BEFORE_PLACES_AT_SITES:
+            connection.execute(text(statement))
+    schema.upgrade(empty)
+    with empty.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO paper (id, serial, assignment_id, language, consent_version, words_read, state, kept) "
+                "VALUES ('q', '00000000', 'a', 'en', 'paper-1', true, 'held', 'sealed')"
+            )
+        )
+    with pytest.raises(RuntimeError, match="not settled"):
+        schema.downgrade(empty, "0003")
+    with empty.begin() as connection:
+        connection.execute(text("UPDATE paper SET kept = NULL, state = 'unused'"))
+    schema.downgrade(empty, "0003")
+    with empty.connect() as connection:
+        assert connection.execute(text("SELECT count(*) FROM assignment")).scalar_one() == 1
+    schema.upgrade(empty)
+
+
+DECIDED_BEFORE = (
+    *BEFORE_PLACES_AT_SITES[:4],
+    "INSERT INTO membership (id, person_id, site_id, review_id, role, form) VALUES ('m', 'p', 's', 'r', 'parent', 'standard')",
+    "INSERT INTO invitation_decision (id, membership_id, number, invite, decided_at, decided_by) "
+    "VALUES ('d', 'm', 1, true, '2026-01-01 00:00:00', 'lead')",
+)
+
+
+def test_decisions_from_before_the_three_answers_hold_and_a_withdrawal_stops_the_way_back(empty: Engine) -> None:
+    schema.upgrade(empty, "0003")
+    with empty.begin() as connection:
+        for statement in DECIDED_BEFORE:
+            statement = statement.replace("(id, site_id, label, outcome,", "(id, site_id, label, outcome, trigger,")  # noqa: PLW2901
+            statement = statement.replace("'Review 1', 'harm',", "'Review 1', 'harm', 'harm',")  # noqa: PLW2901
+            connection.execute(text(statement))
+    schema.upgrade(empty)
+    with db.writing(empty) as session:
+        place = session.scalars(select(Membership)).one()
+        review = session.scalars(select(Review)).one()
+        assert roster.is_invited(session, place, review)
+        before = responses.stamp(session)
+        session.add(Withdrawal(person_id="p", choice="keep", withdrawn_on=date(2026, 3, 2), receipt="R"))
+        session.commit()
+        assert responses.stamp(session) > before
+    with pytest.raises(RuntimeError, match="1 people have withdrawn"):
+        schema.downgrade(empty, "0003")
+    with empty.begin() as connection:
+        connection.execute(text("DELETE FROM withdrawal"))
+    schema.downgrade(empty, "0003")
+    with empty.connect() as connection:
+        assert connection.execute(text("SELECT membership_id FROM invitation_decision")).all() == [("m",)]
+    schema.upgrade(empty)
     assert schema.behind(empty) is None
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SMALLEST_EXPECTED, STEP = 10, 5  # for those who must not learn whether one person answered
+LINES_A_PAGE = 200  # more than the sites of a national trial; a page of all its reviews would be a megabyte or ten
 BY = {"site": "site", "review": "case review", "wave": "wave", "role": "role"}
 FILTERS = ("site", "wave", "role")
 ROLE_NAMES = {

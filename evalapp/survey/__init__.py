@@ -5,11 +5,11 @@ import time
 from flask import Blueprint
 from flask.blueprints import BlueprintSetupState
 
-from evalapp.survey import routes
+from evalapp.survey import call_routes, mind, pin_routes, routes
 from evalapp.survey.journey import find_participant
 from evalapp.survey.problems import problem_page
 
-__all__ = ["find_participant", "pages", "problem_page"]
+__all__ = ["call_routes", "find_participant", "mind", "pages", "pin_routes", "problem_page"]
 
 pages: Blueprint = routes.pages
 

@@ -6,7 +6,7 @@ import traceback
 from typing import Any
 from urllib.parse import urlencode
 
-from flask import current_app, redirect, render_template, request, session
+from flask import current_app, render_template, request
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -85,15 +85,12 @@ def _typed(error: Exception, status: int) -> list[tuple[str, str]]:
 
 def _leave_anyway() -> Response:
     """Leaving is never refused, for a stale form (the guard saw that it is ours) or for want of a database."""
-    from evalapp.survey.routes import CLEAR, leave  # noqa: PLC0415  (the routes know nothing of problems, nor these of routes)
+    from evalapp.survey.routes import away, leave  # noqa: PLC0415  (the routes know nothing of problems, nor these of routes)
 
     try:
         return leave()
     except Exception:
-        session.clear()
-        answer = redirect("/exit", 303)
-        answer.headers["Clear-Site-Data"] = CLEAR
-        return answer
+        return away()
 
 
 def _log(error: Exception, reference: str) -> None:

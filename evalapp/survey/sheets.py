@@ -2,19 +2,20 @@
 
 from typing import Any
 
-from flask import redirect, render_template, request, session, url_for
+from flask import g, redirect, render_template, request, session, url_for
 from flask_babel import gettext
 from werkzeug.wrappers import Response
 from wtforms.form import BaseForm
 
-from evalapp import access, languages, responses
+from evalapp import access, languages, pins, responses
 from evalapp.access import database, vault
 from evalapp.responses import BLANK, Given
 from evalapp.survey import journey
 from evalapp.survey.forms import form_for, given_in, label_of
 from evalapp.survey.journey import Asked, Sheet, Visit
 
-ON, BACK, STOP, SKIP = "next", "back", "stop", "skip"
+ON, BACK, STOP, SKIP, PIN = "next", "back", "stop", "skip", "pin"
+CLEAR_TABLET = '"cache", "storage"'  # not its cookie, which says that it is a tablet
 OWN_FIELDS = {"csrf_token", "basis", "proof", "go"}  # made anew whenever what was typed is shown again
 
 
@@ -25,6 +26,8 @@ def go_on(visit: Visit, asked: Asked | None, *, after: int = 0) -> Response:
     if asked.state is None:
         return redirect(url_for("survey.about"), 303)
     sheet = journey.sheet_of(database(), asked, visit, language=languages.current(), vault=vault())
+    if journey.is_locked(database(), sheet, visit):
+        return redirect(url_for("survey.pin"), 303)
     unsaved = sheet.first_unsaved()
     following = sheet.after(after) if after and unsaved is None else unsaved
     return redirect(url_for("survey.check") if following is None else url_for("survey.question", number=following), 303)
@@ -43,6 +46,7 @@ def question_page(
     items = sheet.items(number)
     codes = _codes(sheet, number)
     basis = responses.basis_of(database(), sheet.response_id, codes, vault=vault())
+    first = sheet.before(number) is None
     return render_template(
         "survey/question.html",
         page=sheet.instrument.pages[number - 1],
@@ -55,7 +59,10 @@ def question_page(
         basis=basis,
         proof=journey.proof(vault(), visit, sheet.asked, codes, basis),
         questions_in=sheet.instrument.language,
-        first=sheet.before(number) is None,
+        first=first,
+        offers_pin=first
+        and not any(sheet.is_hidden(code) for code in sheet.stored)
+        and not pins.has_pin(database(), visit.person_id),
         from_check="check" in request.args,
         notice=notice,
         faults=faults,
@@ -93,6 +100,7 @@ def save_typed(sheet: Sheet, visit: Visit, number: int) -> Any:
     if pressed == STOP:
         journey.end_visit(database(), visit.key)
     database().commit()
+    g.page_saved = True
     if pressed == STOP:
         return _stopped()
     return redirect(_next_address(sheet.saved(storing), number, pressed), 303)
@@ -194,7 +202,10 @@ def _stopped() -> Response:
     look = languages.look()
     access.forget_visitor()
     session.update(look)
-    return redirect(url_for("survey.stopped"), 303)
+    answer = redirect(url_for("survey.stopped"), 303)
+    if "tablet" in session:
+        answer.headers["Clear-Site-Data"] = CLEAR_TABLET
+    return answer
 
 
 def _next_address(sheet: Sheet, number: int, pressed: str) -> str:
@@ -205,6 +216,8 @@ def _next_address(sheet: Sheet, number: int, pressed: str) -> str:
     if pressed == BACK:
         before = sheet.before(number)
         return url_for("survey.consent") if before is None else url_for("survey.question", number=before)
+    if pressed == PIN:
+        return url_for("survey.pin")
     if pressed == SKIP:
         return url_for("survey.check", rest="skipped")
     following = sheet.first_unsaved() if checking else sheet.after(number)

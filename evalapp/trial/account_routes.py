@@ -4,7 +4,7 @@ from typing import Any
 
 from flask import abort, flash, redirect, render_template, request, url_for
 
-from evalapp import access, accounts
+from evalapp import access, accounts, readers
 from evalapp.access import Permission, requires
 from evalapp.accounts import Account, NotAccepted
 from evalapp.trial import forms
@@ -40,6 +40,8 @@ def change_role(user_id: str) -> Page:
     if not form.validate_on_submit():
         return page("change_role", form, account=account)
     accounts.change_role(access.database(), user_id, form.role.data, actor=access.staff(), now=access.now())
+    if form.role.data != "coordinator":
+        readers.stand_down(access.database(), user_id, **by_whom())
     return done("The role is changed. They have to sign in again.", url_for("trial.accounts_page"))
 
 
@@ -60,6 +62,8 @@ def change_account(user_id: str, change: str) -> Page:
         return invitation_page(account.email, code)
     act, message = CHANGES[change]
     act(access.database(), user_id, actor=access.staff(), now=access.now())
+    if change == "close":
+        readers.stand_down(access.database(), user_id, **by_whom())
     return done(message, url_for("trial.accounts_page"))
 
 

@@ -10,7 +10,7 @@ from flask import flash, redirect, render_template, request
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from evalapp import access, audit, contacts, outbox, roster
+from evalapp import access, asking, audit, contacts, db, outbox, roster
 from evalapp.access import Permission, requires
 from evalapp.contacts import NotAnAddress, Reached
 from evalapp.languages import LANGUAGES
@@ -81,7 +81,11 @@ def _kept(store: Session, person_id: str, action: str, message: str) -> Page:
 
 def _forget(store: Session, known: Reached | None, person_id: str, home: str) -> Page:  # noqa: ARG001
     contacts.forget(store, person_id, vault=access.vault())
-    return _kept(store, person_id, "contact details removed", "They are removed. Nothing more is sent to this person.")
+    answer = _kept(
+        store, person_id, "contact details removed", "They are removed. Nothing more is sent to this person."
+    )
+    db.scrub(access.current_store(), tables=db.CONTACTS)
+    return answer
 
 
 def _send(store: Session, known: Reached | None, person_id: str, home: str) -> Page:  # noqa: ARG001
@@ -89,12 +93,21 @@ def _send(store: Session, known: Reached | None, person_id: str, home: str) -> P
     if known is None or known.stopped or known.undeliverable:
         flash("Nothing can be sent to this person as things are.", "warning")
         return redirect(request.path, 303)
+    # Before a code is made: it would end the one they have, which also opens the page to take answers back.
+    database = access.database()
+    if roster.may_have_card(database, person_id) and not asking.may_be_approached(database, person_id):
+        flash("Nothing can be sent to this person as things are.", "warning")
+        return redirect(request.path, 303)
     last = outbox.invitation_of(access.database(), person_id)
     seen = request.form.get("seen", "")
     if seen != (last.id if last else ""):  # a form sent twice must not end the code that is on its way
         flash("An invitation was made since you opened this page.", "warning")
         return redirect(request.path, 303)
-    code = roster.issue_card(access.database(), person_id, vault=access.vault(), **by_whom())
+    try:
+        code = roster.issue_card(access.database(), person_id, vault=access.vault(), **by_whom())
+    except roster.NotInvited:
+        flash("A named lead decides first whether this parent may be asked. Then they can be sent a code.", "warning")
+        return redirect(request.path, 303)
     outbox.invite(access.database(), person_id, code, vault=access.vault(), today=access.today())
     return done("The invitation is on its way, with a new code. Any card they had has stopped working.", request.path)
 

@@ -23,6 +23,7 @@ from evalapp.contacts import CHANNELS
 from evalapp.languages import LANGUAGES
 from evalapp.models import ROLES, STAFF_ROLES
 from evalapp.nations import nations
+from evalapp.paper import cards, printing
 
 ROLE_LABELS = {
     "practitioner": "Practitioner",
@@ -88,6 +89,12 @@ NOT_INVITED = {
     "said_no": "They have said that they do not want to be asked",
     "other": "Another reason",
 }
+OTHER_REASONS = ("cannot_reach", "said_no", "other")
+YOUNG_PEOPLE = {
+    "always": "Always",
+    "under_16": "When they are under 16, or their age is not recorded",
+    "never": "Never: their own yes is enough",
+}
 MOST_AT_ONCE = 30  # each card is hashed slowly on purpose; thirty take about a second
 
 
@@ -105,6 +112,7 @@ def _listed(values: tuple[str, ...], blank: str) -> list[SelectChoice]:
     return labelled([("", blank), *((value, value[:1].upper() + value[1:]) for value in values)])
 
 
+_YES_NO = labelled([("yes", "Yes"), ("no", "No")])
 _STAFF_ROLES = labelled((role, STAFF_ROLE_LABELS[role]) for role in STAFF_ROLES)
 _REVIEW_ROLES = labelled([("", "Choose a role"), *((role, ROLE_LABELS[role]) for role in ROLES)])
 SITE_ROLES = labelled([("", "Choose a role"), *((role, ROLE_LABELS[role]) for role in ("leader", "manager"))])
@@ -220,7 +228,103 @@ class NewReview(ReviewFacts):
             raise ValidationError("The last day cannot be before the first day.")
 
 
-class NewPeople(StaffForm):
+_MADE = labelled(
+    [
+        ("page", "Show it here, and print from here: nothing stays on this computer"),
+        ("pdf", "Save it as a PDF: delete it once it is printed"),
+    ]
+)
+
+
+class Printed(StaffForm):
+    """How something is printed. What is not sent keeps the first choice; a PDF is offered where one can be made."""
+
+    made = RadioField("How to print", choices=_MADE, default="page")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not printing.offered():
+            del self.made
+
+
+def wants_pdf(form: Printed) -> bool:
+    return "made" in form and form.made.data == "pdf"
+
+
+def refuse_without_pdf(form: Printed) -> bool:
+    """Say so where no PDF can be made, before anything is done that only the PDF would show. True when refused."""
+    try:
+        printing.ready()
+    except printing.NoPdf as reason:
+        form.refuse("made", str(reason))
+        return True
+    return False
+
+
+class Printing(Printed):
+    """How cards are printed."""
+
+    size = RadioField(
+        "Size of the cards",
+        choices=labelled([("eight", "Eight on a sheet, to cut and fold"), ("large", "Large print, a sheet each")]),
+        default="eight",
+    )
+    third = SelectField("Language beside English and Welsh", choices=[], default="")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        others = [(code, name) for code, name in LANGUAGES.items() if code not in cards.ALWAYS]
+        self.third.choices = labelled([("", "None"), *others])
+
+
+class PaperForm(Printed):
+    """How a questionnaire is printed."""
+
+    language = SelectField("Language", choices=[], default="en")
+    size = RadioField(
+        "Size of the letters",
+        choices=labelled([("standard", "Standard (14 points)"), ("large", "Large (20 points)")]),
+        default="standard",
+    )
+
+
+class PaperOf(PaperForm):
+    """A questionnaire for nobody in particular."""
+
+    name = SelectField("Questionnaire", [InputRequired("Choose a questionnaire.")], choices=[])
+    words = RadioField(
+        "Boxes to write in",
+        choices=labelled([("no", "Leave them out: nobody is named who reads what is written"), ("yes", "Print them")]),
+        default="no",
+    )
+
+
+class PaperFor(PaperForm):
+    """A questionnaire for one person."""
+
+    assignment = RadioField("Which questions", [InputRequired("Choose which questions.")], choices=[])
+
+
+class Serial(StaffForm):
+    serial = StringField(
+        "Number of the paper", [DataRequired("Type the number of the paper."), Length(max=200)], filters=[trimmed]
+    )
+
+
+class PaperDecision(StaffForm):
+    counts = RadioField(
+        "Which counts?",
+        [InputRequired("Choose which counts.")],
+        choices=labelled(
+            [
+                ("other", "The answers given in another way. What was typed from the paper is deleted."),
+                ("paper", "The paper. The other answers are taken out, and kept sealed."),
+            ]
+        ),
+    )
+
+
+class NewPeople(Printing):
     role = SelectField(
         "Role in this review",
         [InputRequired("Choose a role.")],
@@ -252,14 +356,54 @@ class KnownPerson(StaffForm):
 
 
 class Invitation(StaffForm):
-    """Whether a parent or a young person may be asked, decided by a named lead."""
+    """A named lead's three answers on whether somebody may be asked, and what else may stand against it."""
 
-    invite = RadioField(
-        "May they be asked?",
-        [InputRequired("Choose yes or no.")],
-        choices=labelled([("yes", "Yes: it is safe, lawful and kind"), ("no", "No")]),
+    safe = RadioField(
+        "Is it safe for them, and for others, to ask them?", [InputRequired("Say whether it is safe.")], choices=_YES_NO
     )
-    reason = SelectField("If not, why", choices=labelled([("", "Choose a reason"), *NOT_INVITED.items()]))
+    lawful = RadioField(
+        "Is it lawful, with any police, court or inquest?",
+        [InputRequired("Say whether it is lawful.")],
+        choices=_YES_NO,
+    )
+    kind = RadioField("Is it kind now?", [InputRequired("Say whether it is kind now.")], choices=_YES_NO)
+    other = SelectField(
+        "Is there another reason not to ask them?",
+        choices=labelled([("", "No other reason"), *((code, NOT_INVITED[code]) for code in OTHER_REASONS)]),
+    )
+
+
+class Rules(StaffForm):
+    """Who decides at a site, and when its young people need a parent's yes beside their own."""
+
+    lead = SelectField("Who decides whether a parent may be asked", choices=[])
+    young_people = RadioField(
+        "When does a young person need a parent's yes beside their own?",
+        [InputRequired("Choose one.")],
+        choices=labelled(YOUNG_PEOPLE.items()),
+    )
+
+
+class Terms(StaffForm):
+    """What a trial puts into the information people are given."""
+
+    contact = StringField(
+        "Whom people may ask about the study",
+        [Length(max=200, message="Use at most 200 characters.")],
+        filters=[trimmed],
+    )
+    locks_on = DateField("Day on which the answers are locked (optional until it is known)", [Optional()])
+
+
+class YoungPerson(StaffForm):
+    """A young person's age as far as it matters, and the parent who is asked about them."""
+
+    under_16 = RadioField(
+        "Are they under 16?",
+        choices=labelled([("yes", "Yes"), ("no", "No, 16 or over"), ("", "Not recorded")]),
+        default="",
+    )
+    parent = SelectField("Parent or carer who is asked", choices=[])
 
 
 class Allocate(StaffForm):

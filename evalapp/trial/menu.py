@@ -13,10 +13,14 @@ LINKS = (
     ("Sites", "trial.sites"),
     ("Reviews and people", "trial.people"),
     ("Messages", "trial.messages"),
+    ("Paper", "trial.papers"),
     ("Board", "dashboard.board"),
     ("Outcomes", "dashboard.outcomes"),
     ("Releases", "dashboard.releases"),
     ("Funder page", "dashboard.funder"),
+    ("Words to read", "trial.words"),
+    ("Released words", "trial.released_words"),
+    ("Pages set aside", "trial.asides"),
     ("Accounts", "trial.accounts_page"),
 )
 

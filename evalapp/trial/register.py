@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from evalapp import audit, roster
 from evalapp.accounts import NotAccepted
@@ -17,9 +17,11 @@ from evalapp.models import (
     Card,
     InvitationDecision,
     Membership,
+    ParentalConsent,
     Person,
     Review,
     Site,
+    StaffUser,
     Trial,
     Wave,
 )
@@ -46,6 +48,7 @@ class NewCard:
     person_id: str
     role: str
     agency: str | None
+    level: str | None
     code: str
 
 
@@ -92,13 +95,18 @@ def add_people(
     session: Session, where: Review | Site, role: str, agency: str | None, level: str | None, form: str, number: int,
     *, vault: Vault, actor: str, now: datetime,
 ) -> list[NewCard]:  # fmt: skip
-    """New people in a review, or at a site outside its reviews, each with a card of their own."""
+    """New people in a review, or at a site outside its reviews, each with a card of their own.
+
+    Parents get theirs once a named lead has decided that they may be asked.
+    """
     cards = []
     for _ in range(number):
         place = roster.add_person(session, where, role, agency=agency, level=level, form=form)
         audit.record(session, actor, "person added", f"membership {place.id}", now=now, role=role)
+        if not roster.may_have_card(session, place.person_id):
+            continue
         code = roster.issue_card(session, place.person_id, vault=vault, actor=actor, now=now)
-        cards.append(NewCard(place.person_id, role, agency, str(code)))
+        cards.append(NewCard(place.person_id, role, agency, level, str(code)))
     return cards
 
 
@@ -130,8 +138,13 @@ def replace_card(
         raise NotAccepted(
             "This person was given a new card since you opened the page. Give another only if it is lost."
         )
-    code = roster.issue_card(session, place.person_id, vault=vault, actor=actor, now=now)
-    return NewCard(place.person_id, place.role, place.agency, str(code))
+    try:
+        code = roster.issue_card(session, place.person_id, vault=vault, actor=actor, now=now)
+    except roster.NotInvited:
+        raise NotAccepted(
+            "A named lead decides first whether this parent may be asked. Then they get a card."
+        ) from None
+    return NewCard(place.person_id, place.role, place.agency, place.level, str(code))
 
 
 def places(session: Session, where: Review | Site) -> list[Place]:
@@ -160,6 +173,63 @@ def decisions(session: Session, review: Review) -> dict[str, InvitationDecision]
         .order_by(InvitationDecision.number)
     )
     return {one.membership_id: one for one in rows}  # the last of each place stays
+
+
+def set_rules(
+    session: Session, site: Site, lead_id: str | None, young_people: str, *, actor: str, now: datetime
+) -> None:
+    """Name who decides at a site, and when its young people need a parent's yes."""
+    rules = roster.rules_of(session, site.id)
+    rules.lead_id, rules.young_people = lead_id, young_people
+    session.add(rules)
+    session.flush()
+    audit.record(session, actor, "site rules set", f"site {site.id}", now=now, lead=lead_id, young_people=young_people)
+
+
+def leads(session: Session) -> list[StaffUser]:
+    """Who can be named a site's lead: staff with an open account who may decide."""
+    return list(
+        session.scalars(
+            select(StaffUser)
+            .where(StaffUser.role.in_(("admin", "coordinator")), StaffUser.disabled_at.is_(None))
+            .order_by(StaffUser.email)
+        )
+    )
+
+
+def set_terms(
+    session: Session,
+    trial: Trial,
+    contact: str | None,
+    locks_on: date | None,
+    *,
+    actor: str,
+    now: datetime,
+    today: date,
+) -> None:
+    """Say whom people may ask, and from which day answers are locked. What people were told is never cut short.
+
+    NotAccepted for a day that has passed, one before the day people were told, or a day taken back.
+    """
+    if locks_on != trial.locks_on:
+        if trial.locks_on is not None and (locks_on is None or locks_on < trial.locks_on):
+            raise NotAccepted(f"People were told they have until {trial.locks_on:%-d %B %Y}. It can only be later.")
+        if locks_on is not None and locks_on <= today:
+            raise NotAccepted("The day must be in the future, so that people have time to change their mind.")
+    trial.contact, trial.locks_on = contact, locks_on
+    session.flush()
+    day = None if locks_on is None else locks_on.isoformat()
+    audit.record(session, actor, "terms set", f"trial {trial.id}", now=now, locks_on=day)
+
+
+def invited_in(session: Session, review: Review) -> list[Place]:
+    """The families of a review who may be asked, by what was decided."""
+    return [
+        place
+        for place in places(session, review)
+        if place.role in roster.FAMILY
+        and roster.is_invited(session, session.get_one(Membership, place.membership_id), review)
+    ]
 
 
 def change_facts(session: Session, review: Review, facts: dict[str, Any], *, actor: str, now: datetime) -> None:
@@ -209,6 +279,22 @@ def allocations_of(session: Session, trial_id: str) -> dict[str, tuple[Allocatio
         select(Allocation, Arm).join(Arm, Arm.id == Allocation.arm_id).where(Arm.trial_id == trial_id)
     )
     return {allocation.site_id: (allocation, arm) for allocation, arm in rows}
+
+
+def linked(session: Session, review: Review) -> dict[str, list[str]]:
+    """The parents (by person number) asked about each young person of a review (by place); never what they said."""
+    young, parent = aliased(Membership), aliased(Membership)
+    rows = session.execute(
+        select(ParentalConsent.young_id, parent.person_id)
+        .join(young, young.id == ParentalConsent.young_id)
+        .join(parent, parent.id == ParentalConsent.parent_id)
+        .where(young.review_id == review.id)
+        .order_by(parent.person_id)
+    )
+    found: dict[str, list[str]] = {}
+    for young_id, person_id in rows:
+        found.setdefault(young_id, []).append(person_id)
+    return found
 
 
 def windows_of(session: Session, where: Review | Site) -> list[tuple[str, date, date]]:

@@ -7,12 +7,13 @@ from flask import Blueprint, abort, current_app, flash, redirect, render_templat
 from sqlalchemy import select
 from werkzeug.wrappers import Response
 
-from evalapp import access, accounts, roster
+from evalapp import access, accounts, roster, tablets
 from evalapp.access import LONDON, Permission, requires
 from evalapp.accounts import NotAccepted
 from evalapp.db import Base
-from evalapp.models import Allocation, Membership, Review, Site, Trial
+from evalapp.models import Allocation, Membership, Review, Site, StaffUser, Trial
 from evalapp.nations import nation, nations
+from evalapp.paper import cards, printing
 from evalapp.trial import forms, register
 from evalapp.trial.menu import LINKS, menu, opens, signed_in
 
@@ -26,10 +27,15 @@ WRONG = 422  # a form came back with something to mend
 NEXT = {
     "trial.sites": "Add the partnerships and boards that take part, and see how they were allocated.",
     "trial.people": "Add a review, say who is expected in it, and print their cards.",
+    "trial.messages": "See how many invitations and reminders were sent, and how many could not be.",
+    "trial.papers": "Type in what came back on paper. Two people type each paper.",
     "dashboard.board": "See how many were expected and how many answered, wave by wave.",
     "dashboard.outcomes": "Compare the two ways of reviewing, once the results are open.",
     "dashboard.releases": "Publish a numbered release, and look back at earlier ones.",
     "dashboard.funder": "Read the latest published release on one page.",
+    "trial.words": "If you are a named reader: read what people wrote, and ring back who asked for it.",
+    "trial.released_words": "Read what people wrote, as a named reader released it.",
+    "trial.asides": "Say what becomes of pages whose person began again without their PIN.",
     "trial.accounts_page": "Invite colleagues, change what they may do, close accounts.",
 }
 
@@ -85,7 +91,7 @@ def end_session() -> None:
     key = session.get("staff")
     if isinstance(key, str):
         accounts.sign_out(access.database(), key, now=access.now())
-    access.forget_visitor()
+    access.forget_visitor(keep_tablet=False)
 
 
 @pages.route("/staff/accept", methods=["GET", "POST"])
@@ -142,7 +148,10 @@ def sites() -> Page:
         nations=nations(),
         schemes=forms.SCHEMES,
         may_allocate=opens("trial.allocate"),
+        may_rule=opens("trial.site_rules"),
+        may_set=opens("trial.trial_terms"),
         may_start=opens("trial.new_trial"),
+        may_name=opens("trial.name_readers"),
     )
 
 
@@ -263,6 +272,12 @@ def review(review_id: str) -> Page:
         family=roster.FAMILY,
         decisions=register.decisions(database, shown),
         reasons=forms.NOT_INVITED,
+        tablets=tablets.open_at(database, shown.id, now=access.now()),
+        invited={place.membership_id for place in register.invited_in(database, shown)},
+        gated=roster.GATED,
+        linked=register.linked(database, shown),
+        lead=lead_of(shown.site_id),
+        leads=leads_here(shown.site_id),
     )
 
 
@@ -281,26 +296,87 @@ def change_review(review_id: str) -> Page:
 
 
 @pages.route("/staff/people/<review_id>/<person_id>/invitation", methods=["GET", "POST"])
-@requires(Permission.MANAGE_PEOPLE)
+@requires(Permission.DECIDE_INVITATIONS)
 def invitation(review_id: str, person_id: str) -> Page:
-    """Decide whether a parent or a young person may be asked; nobody else's invitation is decided."""
+    """A site's named lead decides whether a parent or a young person may be asked; nobody else's invitation is decided."""
     shown = found(Review, review_id)
     place = place_of(shown, person_id)
     if place.role not in roster.FAMILY:
         abort(404)
+    if not leads_here(shown.site_id):
+        abort(403)
     membership = found(Membership, place.membership_id)
     form = forms.Invitation()
-    if form.validate_on_submit() and form.invite.data == "no" and not form.reason.data:
-        form.refuse("reason", "Choose why they are not asked.")
-    if not form.is_submitted() or form.errors:
+    if not form.validate_on_submit():
         last = roster.decision_on(access.database(), membership)
         return page(
             "invitation_decision", form, review=shown, site=found(Site, shown.site_id), place=place, last=last,
             roles=forms.ROLE_LABELS, reasons=forms.NOT_INVITED,
+            holds=roster.is_invited(access.database(), membership, shown), gated=roster.GATED,
         )  # fmt: skip
-    invite = form.invite.data == "yes"
-    roster.decide(access.database(), membership, invite=invite, reason=form.reason.data or None, **by_whom())
+    yes = {name: form[name].data == "yes" for name in ("safe", "lawful", "kind")}
+    gate = roster.Gate(yes["safe"], yes["lawful"], yes["kind"], form.other.data or None)
+    roster.decide(access.database(), membership, gate, **by_whom())
     return done("The decision is kept.", url_for("trial.review", review_id=shown.id))
+
+
+@pages.route("/staff/people/<review_id>/<person_id>/parent", methods=["GET", "POST"])
+@requires(Permission.MANAGE_PEOPLE)
+def young_person(review_id: str, person_id: str) -> Page:
+    """Who is asked about a young person. What that parent says is shown to nobody here."""
+    shown = found(Review, review_id)
+    place = place_of(shown, person_id)
+    if place.role != "young_person":
+        abort(404)
+    database = access.database()
+    young = found(Membership, place.membership_id)
+    parents = {one.membership_id: one.person_id for one in register.places(database, shown) if one.role == "parent"}
+    before = {None: "", True: "yes", False: "no"}[young.under_16]
+    form = forms.YoungPerson(data={"under_16": before}) if request.method != "POST" else forms.YoungPerson()
+    form.parent.choices = forms.labelled([("", "Nobody"), *((key, grouped(one)) for key, one in parents.items())])
+    if not form.validate_on_submit():
+        return page(
+            "young_person", form, review=shown, site=found(Site, shown.site_id), place=place,
+            linked=register.linked(database, shown).get(young.id, []), any_parent=bool(parents),
+            rules=roster.rules_of(database, shown.site_id), policies=forms.YOUNG_PEOPLE,
+        )  # fmt: skip
+    young.under_16 = {"yes": True, "no": False}.get(form.under_16.data)
+    if form.parent.data:
+        roster.link(database, young, found(Membership, form.parent.data), **by_whom())
+    return done("This is kept.", url_for("trial.review", review_id=shown.id))
+
+
+@pages.route("/staff/sites/<site_id>/rules", methods=["GET", "POST"])
+@requires(Permission.SET_RULES)
+def site_rules(site_id: str) -> Page:
+    """Name who decides at a site, and when its young people need a parent's yes."""
+    site = found(Site, site_id)
+    rules = roster.rules_of(access.database(), site.id)
+    form = forms.Rules(data={"lead": rules.lead_id or "", "young_people": rules.young_people})
+    known = register.leads(access.database())
+    form.lead.choices = forms.labelled([("", "Nobody yet"), *((one.id, one.email) for one in known)])
+    if not form.validate_on_submit():
+        return page("site_rules", form, site=site)
+    register.set_rules(access.database(), site, form.lead.data or None, form.young_people.data, **by_whom())
+    return done("The site's rules are kept.", url_for("trial.sites"))
+
+
+@pages.route("/staff/trials/<trial_id>/terms", methods=["GET", "POST"])
+@requires(Permission.SET_TERMS)
+def trial_terms(trial_id: str) -> Page:
+    """Whom people may ask, and until when what they gave can be deleted."""
+    trial = found(Trial, trial_id)
+    form = forms.Terms(data={"contact": trial.contact, "locks_on": trial.locks_on})
+    if not form.validate_on_submit():
+        return page("trial_terms", form, trial=trial)
+    try:
+        register.set_terms(
+            access.database(), trial, form.contact.data or None, form.locks_on.data, today=access.today(), **by_whom()
+        )
+    except NotAccepted as reason:
+        form.refuse("locks_on", str(reason))
+        return page("trial_terms", form, trial=trial)
+    return done("This is kept, and people read it from now on.", url_for("trial.sites"))
 
 
 @pages.get("/staff/sites/<site_id>/people")
@@ -344,7 +420,9 @@ def adding(where: Review | Site) -> Page:
     if request.form.get("expected") != str(count):
         form.refuse("number", "People were added since you opened this page. Look at the list before you add more.")
         return page("add_people", form, **context)
-    cards = register.add_people(
+    if forms.wants_pdf(form) and forms.refuse_without_pdf(form):
+        return page("add_people", form, **context)
+    issued = register.add_people(
         access.database(),
         where,
         form.role.data,
@@ -355,8 +433,10 @@ def adding(where: Review | Site) -> Page:
         vault=access.vault(),
         **by_whom(),
     )
-    access.database().commit()
-    return cards_page(where, cards)
+    if not issued:
+        return done("They are added. They get a card once the site's lead has decided that they may be asked.",
+                    context["home"])  # fmt: skip
+    return printed_cards(where, issued, form)
 
 
 @pages.route("/staff/people/<review_id>/known", methods=["GET", "POST"])
@@ -397,11 +477,12 @@ def new_card_at_site(site_id: str, person_id: str) -> Page:
 
 
 def replacing_card(where: Review | Site, person_id: str) -> Page:
-    """Ask, then give a person a new card, which ends the old one."""
+    """Ask, then give a person a new card, which ends the old one; what they answered stays theirs."""
     place = place_of(where, person_id)
     context = whereabouts(where)
-    if request.method != "POST":  # HEAD asks too
-        return render_template("trial/new_card.html", place=place, roles=forms.ROLE_LABELS, **context)
+    form = forms.Printing()
+    if not form.validate_on_submit() or (forms.wants_pdf(form) and forms.refuse_without_pdf(form)):  # HEAD asks too
+        return page("new_card", form, place=place, roles=forms.ROLE_LABELS, **context)
     try:
         card = register.replace_card(
             access.database(), place, request.form.get("seen") or None, vault=access.vault(), **by_whom()
@@ -409,19 +490,64 @@ def replacing_card(where: Review | Site, person_id: str) -> Page:
     except NotAccepted as reason:
         flash(str(reason), "warning")
         return redirect(context["home"], 303)
-    access.database().commit()
-    return cards_page(where, [card])
+    return printed_cards(where, [card], form)
 
 
-def cards_page(where: Review | Site, cards: list[register.NewCard]) -> Page:
-    return render_template(
-        "trial/cards.html",
-        cards=cards,
-        roles=forms.ROLE_LABELS,
-        door=request.url_root,
-        ends_on=roster.card_ends_on(access.database(), cards[0].person_id),
-        **whereabouts(where),
+def printed_cards(where: Review | Site, issued: list[register.NewCard], form: forms.Printing) -> Page:
+    """Keep the new codes' hashes, then answer with the cards: the only time anyone sees the codes.
+
+    Nothing is committed before the page is drawn. The PDF is made afterwards, since that takes seconds in which
+    nobody could save an answer; if it fails, the page is shown in its place.
+    """
+    database = access.database()
+    near = whereabouts(where)
+    faces = cards.faces([card.code for card in issued], request.url_root)
+    rows = [cards.Row(number, grouped(card.person_id), about(card)) for number, card in enumerate(issued, start=1)]
+    shown: dict[str, Any] = {
+        "door": request.url_root, "ends_on": roster.card_ends_on(database, issued[0].person_id),
+        "third": form.third.data or None, "large": form.size.data == "large", "where": near["where"],
+    }  # fmt: skip
+    said = [
+        "The codes are shown only now. Print this page, or copy each code, before you leave it. A lost card cannot be "
+        "printed again: the person gets a new one.",
+        f"For person {rows[0].person}, {rows[0].about}." if len(rows) == 1 else
+        "The last sheet says which card is whose. Print it apart from the cards.",
+        "Fold each card at its dotted lines: first the top back, then the rest in half. Outside is the name alone.",
+    ]  # fmt: skip
+    title = "Their card" if len(issued) == 1 else f"{len(issued)} cards"
+    bar = {"home": near["home"], "where": near["where"], "title": title, "said": said}
+    drawn = cards.sheet(faces, rows, bar=bar, style=style_address(), **shown)
+    database.commit()
+    if forms.wants_pdf(form):
+        try:
+            return saved(printing.pdf(cards.sheet(faces, rows, **shown)), "cards.pdf")
+        except Exception:
+            said.insert(0, "The PDF could not be made. Print the cards from here instead.")
+            return cards.sheet(faces, rows, bar=bar, style=style_address(), **shown)
+    return drawn
+
+
+def style_address() -> str:
+    """Where the printed documents' style sheet is."""
+    return str(current_app.jinja_env.globals["asset"](printing.STYLE))  # type: ignore[operator]
+
+
+def saved(content: bytes, name: str) -> Response:
+    """A PDF to save: never shown in the browser, which might ask for it again."""
+    return Response(
+        content, mimetype="application/pdf", headers={"Content-Disposition": f'attachment; filename="{name}"'}
     )
+
+
+def about(card: register.NewCard) -> str:
+    """For whom a card is, as far as anyone here knows."""
+    known = [forms.ROLE_LABELS[card.role], card.agency, card.level]
+    return ", ".join(one for one in known if one)
+
+
+def grouped(number: str) -> str:
+    """A person's number as people read it."""
+    return " ".join(number[at : at + 4] for at in range(0, len(number), 4))
 
 
 def whereabouts(where: Review | Site) -> dict[str, Any]:
@@ -438,6 +564,19 @@ def place_of(where: Review | Site, person_id: str) -> register.Place:
     if place is None:
         abort(404)
     return place
+
+
+def lead_of(site_id: str) -> StaffUser | None:
+    """The named lead of a site, where there is one whose account is open."""
+    lead_id = roster.rules_of(access.database(), site_id).lead_id
+    lead = None if lead_id is None else access.database().get(StaffUser, lead_id)
+    return lead if lead is not None and lead.disabled_at is None else None
+
+
+def leads_here(site_id: str) -> bool:
+    """Whether this member of staff is the named lead of a site."""
+    lead = lead_of(site_id)
+    return lead is not None and lead.id == access.staff().id
 
 
 def facts_in(form: forms.ReviewFacts) -> dict[str, Any]:

@@ -67,6 +67,24 @@ def test_the_lines_of_every_way_to_count_add_up_to_all_that_is_expected(app: Fla
     assert [sum(int(row[column]) for row in rows[1:]) for column in (1, 3)] == [48 * 5, 48 * 2]
 
 
+def test_a_long_board_comes_in_pages_and_its_file_whole(
+    app: Flask, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crowd.people(session, crowd.trial(session))  # twelve reviews
+    monkeypatch.setattr(board, "LINES_A_PAGE", 5)
+    who = evaluator(app, session)
+    path = "/dashboard/trial/responses?by=review"
+    names = [row[0] for row in rows_of(who, path.replace("responses?", "responses.csv?"))[1:]]
+    assert len(names) == 12
+    pages = [visitors.TOKEN.sub("", text_of(who, f"{path}&page={number}")) for number in (1, 2, 3, 9)]
+    for number, page in enumerate(pages[:3]):
+        shown = [name for name in names if f"{name}<" in page]
+        assert shown == names[5 * number : 5 * number + 5]
+        assert "96 of 240 questionnaires" in page
+    assert pages[3] == pages[0]
+    assert "Pages of the board" not in text_of(who, path.replace("review", "wave"))
+
+
 def test_the_board_narrows_by_links_alone(app: Flask, session: Session) -> None:
     crowd.people(session, crowd.trial(session))
     who = evaluator(app, session)

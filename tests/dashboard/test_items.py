@@ -268,7 +268,7 @@ def test_a_page_asks_the_database_a_handful_of_times_and_less_when_nothing_was_s
     def counting(path: str) -> int:
         said.clear()
         text_of(who, path)
-        return len([one for one in said if "FROM response" in one or "JOIN answer" in one or "JOIN score" in one])
+        return len([one for one in said if "JOIN response" in one])
 
     for path in (f"{AT}/BLG", f"{AT}/items/BLG1", f"{AT}/BLG/reliability", "/dashboard/trial/missing", AT):
         first = counting(path)

@@ -9,12 +9,13 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from evalapp import kept, responses, roster
-from evalapp.models import Allocation, Arm, Membership, Response, Review, Score, Site, Trial, Wave
+from evalapp.models import Allocation, Arm, Assignment, Membership, Response, Review, Score, Site, Trial, Wave
 from evalapp.vault import Vault
 from tests import make
 from tests.conftest import NOW
 from tests.dashboard import crowd
 from tests.dashboard.test_pages import evaluator, rows_of, text_of
+from tests.security import visitors
 
 
 def _sends(session: Session, vault: Vault) -> None:
@@ -60,9 +61,22 @@ def _is_planned_anew(session: Session, vault: Vault) -> None:
     session.execute(update(Trial).values(threshold=11))
 
 
+def _has_an_arm_renamed(session: Session, vault: Vault) -> None:
+    session.execute(update(Arm).where(Arm.is_treatment).values(label="Another name"))
+
+
+def _is_asked_longer(session: Session, vault: Vault) -> None:
+    session.execute(update(Assignment).values(closes_on=date(2028, 1, 1)))
+
+
+def _is_asked_no_more(session: Session, vault: Vault) -> None:
+    asked = make.assignment(session, _asked(session))
+    session.execute(delete(Assignment).where(Assignment.id == asked.id))
+
+
 CHANGES: tuple[Callable[[Session, Vault], None], ...] = (
     _sends, _begins, _declines, _is_taken_away, _is_scored_again, _is_allocated, _is_expected, _is_moved, _is_renamed,
-    _is_planned_anew,
+    _is_planned_anew, _has_an_arm_renamed, _is_asked_longer, _is_asked_no_more,
 )  # fmt: skip
 
 
@@ -109,6 +123,44 @@ def test_one_taken_away_and_another_sent_is_news_though_the_counts_are_as_before
     _is_taken_away(session, vault)
     session.commit()
     assert responses.stamp(session) != before
+
+
+def test_scores_derived_again_are_news_and_scores_found_right_are_none(session: Session, vault: Vault) -> None:
+    site = make.site(session, crowd.trial(session))
+    place = make.person(session, make.review(session, site))
+    make.answered(session, make.assignment(session, place), vault)
+    session.commit()
+    before = responses.stamp(session)
+    assert responses.rebuild_scores(session, vault=vault) == 0
+    session.commit()
+    assert responses.stamp(session) == before
+    session.execute(update(Score).where(Score.scale == "MOR").values(value=1.5))
+    session.commit()
+    before = responses.stamp(session)
+    assert responses.rebuild_scores(session, vault=vault) == 1
+    session.commit()
+    assert responses.stamp(session) > before
+
+
+def test_a_page_shows_scores_derived_again_by_the_next_look(app: Flask, session: Session, vault: Vault) -> None:
+    site = make.site(session, crowd.trial(session), arm="appreciative")
+    review = make.review(session, site)
+    for _ in range(3):
+        make.answered(session, make.assignment(session, make.person(session, review)), vault)
+    session.commit()
+    who, page = evaluator(app, session), "/dashboard/trial/questions/practitioner/BLG"
+
+    def seen() -> str:
+        """The page, but for the form's token, which carries the second it was made in."""
+        return visitors.TOKEN.sub("", text_of(who, page))
+
+    right = seen()
+    session.execute(update(Score).where(Score.scale == "BLG").values(value=0.0))
+    session.commit()
+    assert seen() != right
+    assert responses.rebuild_scores(session, vault=vault) > 0
+    session.commit()
+    assert seen() == right
 
 
 def test_a_change_that_was_not_kept_is_no_news(session: Session) -> None:

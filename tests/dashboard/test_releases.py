@@ -39,7 +39,7 @@ def test_a_release_shows_both_arms_their_difference_and_people_in_ten(session: S
     arms = ("Appreciative", "Traditional")
     assert shown == [(wave, arm, 25) for wave in ("Before", "Three months") for arm in arms]  # 24, to the nearest five
     assert blame["comparison"]["low"] <= blame["comparison"]["estimate"] <= blame["comparison"]["high"]
-    assert blame["comparison"]["verdict"] == "described"  # three sites an arm: nothing is concluded
+    assert blame["comparison"]["verdict"] == "benefit"  # three sites an arm: tested on site means
     assert content["parts"]["recruitment/practitioners"] == {
         "label": "Professionals",
         "count": 50,
@@ -281,3 +281,25 @@ def test_what_is_withheld_never_reaches_the_funder_s_page(session: Session, app:
     marks = {mark for group in json.loads(made.withheld).values() for mark in group}
     assert marks
     assert not [mark for mark in marks if mark in said]
+
+
+def test_a_release_is_worked_out_by_a_reader_while_others_write(engine: Engine, session: Session) -> None:
+    of = crowd.trial(session)
+    crowd.people(session, of)
+    session.commit()
+    with db.reading(engine) as reader:
+        prepared = releases.prepare(reader, reader.get_one(Trial, of.id), now=NOW)
+        session.get_one(Trial, of.id).title = "Sent meanwhile"
+        session.commit()
+    made = releases.store(session, prepared, actor="system", now=NOW)
+    assert (made.number, made.content) == (1, prepared.content)
+
+
+def test_a_release_overtaken_by_another_is_not_published(session: Session) -> None:
+    of = crowd.trial(session)
+    crowd.people(session, of)
+    prepared = releases.prepare(session, of, now=NOW)
+    published(session, of)
+    with pytest.raises(releases.Overtaken):
+        releases.store(session, prepared, actor="system", now=NOW)
+    assert [one.number for one in releases.every(session, of.id)] == [1]

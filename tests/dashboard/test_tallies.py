@@ -1,20 +1,124 @@
 """Answers counted by the database are the answers of the same people, on SQLite and on PostgreSQL."""
 
 from collections import Counter
+from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Any
 
 import pandas as pd
+import pytest
 from flask import Flask
+from sqlalchemy import Engine, event, select
 from sqlalchemy.orm import Session
 
-from evalapp import responses, roster
+from evalapp import db, findings, measures, responses, roster
 from evalapp.dashboard import items
 from evalapp.models import Membership, Person, Trial
 from tests import make
 from tests.dashboard import asked, crowd
 from tests.dashboard.test_items import AT, BLG, FILES, PAGES, PRACTITIONER
 from tests.dashboard.test_pages import evaluator, text_of
+
+# Everything that is read of a whole trial.
+READ: dict[str, Callable[[Session, Trial], Any]] = {
+    "scores": lambda session, of: responses.scores_frame(session, of.id, "BLG", ["before", "month3"]),
+    "answers": lambda session, of: responses.answers_frame(session, of.id, "practitioner_month3", BLG),
+    "people": lambda session, of: responses.people_frame(session, of.id),
+    "board": lambda session, of: responses.board_tally(session, of.id),
+    "people of a site": lambda session, of: responses.people_expected(session, of.id, "site", {"wave": "month3"}),
+    "people of a wave": lambda session, of: responses.people_expected(session, of.id, "wave", {}),
+    "asked": lambda session, of: responses.asked_of(session, of.id),
+    "questionnaires": lambda session, of: responses.questionnaires_of(session, of.id),
+    "score counts": lambda session, of: responses.scores_tally(session, of.id, "BLG", PRACTITIONER),
+    "answer counts": lambda session, of: responses.answers_tally(session, of.id, PRACTITIONER, BLG, by_arm=True),
+    "patterns": lambda session, of: responses.patterns_tally(session, of.id, PRACTITIONER, BLG),
+    "turnout": lambda session, of: responses.turnout_tally(session, of.id, date(2026, 3, 2)),
+    "blanks": lambda session, of: responses.blanks_tally(session, of.id),
+    "clean": lambda session, of: findings._is_clean(session, of.id, "before"),
+    "invited": lambda session, of: measures.invited(session, of.id, "practitioner", "after"),
+}
+
+
+def in_reviews_of_two_sites(session: Session, of: Trial) -> None:
+    """Someone who answered at a site and, in an earlier review, at another of a later name."""
+    late, early = (
+        make.site(session, of, "Aytown", arm="traditional"),
+        make.site(session, of, "Zedtown", arm="traditional"),
+    )
+    second = make.person(session, make.review(session, late, starts_on=crowd.LONG_AGO + timedelta(days=9)))
+    first = roster.add_person(
+        session, make.review(session, early, starts_on=crowd.LONG_AGO), "practitioner",
+        person=session.get_one(Person, second.person_id),
+    )  # fmt: skip
+    for place, value in ((second, 2), (first, 4)):
+        asked.answer(session, place, "month3", {"BLG1": 6 - value, "BLG2": 6 - value, "BLG3": value, "BLG4": value})
+
+
+def lines_of(found: Any) -> list[str]:
+    """What was read, whatever its kind, a line a row in order."""
+    if not isinstance(found, pd.DataFrame):
+        return sorted(
+            map(repr, found.items() if isinstance(found, dict) else found if isinstance(found, list) else [found])
+        )
+    return sorted(map(repr, found.astype(object).where(found.notna(), None).itertuples(index=False, name=None)))
+
+
+@pytest.mark.parametrize("read", READ.values(), ids=list(READ))
+def test_what_is_read_some_sites_at_a_time_is_what_is_read_at_once(
+    session: Session, read: Callable[[Session, Trial], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    of = crowd.trial(session)
+    asked.people(session, of, sites=2, reviews=2, each=2)
+    in_two_reviews(session, of)
+    in_reviews_of_two_sites(session, of)
+    session.commit()
+    whole = lines_of(read(session, of))
+    assert whole
+    monkeypatch.setattr(responses, "PLACES", {"sqlite": 1, "postgresql": 1})
+    assert lines_of(read(session, of)) == whole
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("read", READ.values(), ids=list(READ))
+def test_sqlite_reads_a_site_s_people_and_no_more(
+    session: Session, engine: Engine, read: Callable[[Session, Trial], Any]
+) -> None:
+    of = crowd.trial(session)
+    asked.people(session, of, sites=1, reviews=1, each=2)
+    session.commit()
+    said: list[tuple[str, Any]] = []
+    event.listen(engine, "before_cursor_execute", lambda _c, _k, text, given, *_: said.append((text, given)))
+    with db.reading(engine) as reader:
+        read(reader, reader.get_one(Trial, of.id))
+    with engine.connect() as connection:
+        steps = [
+            (step[3], text)
+            for text, given in list(said)
+            if "FROM" in text and "membership" in text
+            for step in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}", given)
+        ]
+    assert steps
+    large = ("assignment", "response", "answer", "score")
+    for step, text in steps:
+        assert not any(index in step for index in ("ix_response_instrument", "ix_assignment_wave", "ix_score")), text
+        assert not any(step.startswith(f"SCAN {table}") for table in large), (step, text)
+
+
+def test_somebody_who_sends_does_not_wait_for_a_whole_trial_to_be_read(
+    session: Session, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    of = crowd.trial(session)
+    asked.people(session, of, sites=2, reviews=1, each=2)
+    session.commit()
+    monkeypatch.setattr(responses, "PLACES", {"sqlite": 1, "postgresql": 1})
+    with db.reading(engine) as reader:
+        query = select(Membership.id).where(responses.at_its_sites())
+        rows = responses.site_by_site(reader, of.id, query)
+        assert next(rows)
+        with db.writing(engine) as writer:  # held until its time is up, if anything still read the file
+            writer.get_one(Trial, of.id).title = "Sent meanwhile"
+            writer.commit()
+        assert len(list(rows)) == 2 * 2 * 2 - 1
 
 
 def in_two_reviews(session: Session, of: Trial) -> Membership:

@@ -107,7 +107,7 @@ def test_the_commands_name_the_place_and_the_remedy(shelf: Path, monkeypatch: py
         done = CliRunner().invoke(main, ["instruments", *arguments])
         return done.exit_code, done.output
 
-    monkeypatch.setattr("evalapp.questionnaires.library", lambda: library(shelf))
+    monkeypatch.setattr("evalapp.questionnaires.shipped", lambda: library(shelf))
     monkeypatch.setattr("evalapp.questionnaires.stale", lambda found: stale(found, shelf))
     monkeypatch.setattr("evalapp.questionnaires.note", lambda *one: note(*one, shelf))
     monkeypatch.setattr("evalapp.questionnaires.maps", lambda _: ())

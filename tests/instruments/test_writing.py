@@ -63,9 +63,12 @@ def test_writing_again_takes_away_the_languages_that_are_gone_and_nothing_else(t
     instrument = SHIPPED.latest("measure")
     write(instrument, tmp_path)
     (tmp_path / "measure" / "1.map.toml").write_text("")
+    (tmp_path / "measure" / "1.made_from.toml").write_text("")
     (tmp_path / "measure" / "2.toml").write_text("")
     write(replace(instrument, variants=instrument.variants[:1]), tmp_path)
-    assert {path.name for path in (tmp_path / "measure").iterdir()} == {"1.toml", "1.map.toml", "2.toml"}
+    assert {path.name for path in (tmp_path / "measure").iterdir()} == {
+        "1.toml", "1.map.toml", "1.made_from.toml", "2.toml",
+    }  # fmt: skip
     assert [path.name for path in tmp_path.iterdir()] == ["measure"]
 
 

@@ -228,7 +228,7 @@ def test_back_and_a_double_click_lose_and_double_nothing(demo: Demo, open_page: 
     page.go_back()
     page.go_forward()
     page.get_by_role("button", name="Continue").click()
-    assert "/q/2" in page.url
+    page.wait_for_url("**/q/2")
 
 
 def test_leaving_ends_the_visit_and_back_shows_nothing(demo: Demo, open_page: Opener) -> None:

@@ -138,7 +138,7 @@ def test_a_trial_brought_in_shows_the_comparison_of_the_command_line(
         "cluster_summary": "Site means, cluster-summary t",
     }.items():
         for key, column in {
-            "estimate": "Difference",
+            "estimate": "Estimate",
             "se": "Standard error",
             "df": "Degrees of freedom",
             "p": "p",

@@ -64,8 +64,9 @@ class Answer:
 class Walker:
     """One person's client. Connection errors are the caller's to meet."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, patience: float = 20) -> None:
         self._port = port
+        self._patience = patience  # seconds
         self._cookies: dict[str, str] = {}
 
     def get(self, path: str) -> Answer:
@@ -78,7 +79,7 @@ class Walker:
         return self.post("/", [("code", code)])
 
     def _ask(self, method: str, path: str, body: str | None) -> Answer:
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=self._patience)
         headers = {"Cookie": "; ".join(f"{name}={value}" for name, value in self._cookies.items())}
         if body is not None:
             headers["Content-Type"] = "application/x-www-form-urlencoded"

@@ -36,6 +36,18 @@ GET  /q/<int:number>                                   door 303  door door door 
 POST /q/<int:number>                                   401  409  401  401  401  401  401  401
 GET  /check                                            door 303  door door door door door door
 POST /check                                            401  409  401  401  401  401  401  401
+GET  /call-back                                        door 303  door door door door door door
+POST /call-back                                        401  303  401  401  401  401  401  401
+GET  /pin                                              door 303  door door door door door door
+POST /pin                                              401  409  401  401  401  401  401  401
+POST /pin/new                                          401  409  401  401  401  401  401  401
+GET  /said                                             door 200  door door door door door door
+GET  /change                                           200  200  200  200  200  200  200  200
+POST /change                                           401  422  401  401  401  401  401  401
+POST /change/sure                                      401  400  401  401  401  401  401  401
+GET  /change/done                                      door 303  door door door door door door
+GET  /permission                                       door 303  door door door door door door
+POST /permission                                       401  409  401  401  401  401  401  401
 GET  /done                                             door 200  door door door door door door
 GET  /staff/sign-in                                    200  200  200  200  200  200  200  200
 POST /staff/sign-in                                    422  422  422  422  422  422  422  422
@@ -77,6 +89,39 @@ POST /staff/sites/<site_id>/people/<person_id>/contact in   in   404  403  404  
 GET  /staff/messages                                   in   in   200  403  200  403  in   in
 GET  /stop/<token>                                     200  200  200  200  200  200  200  200
 POST /stop/<token>                                     200  200  200  200  200  200  200  200
+GET  /staff/trials/<trial_id>/readers                  in   in   200  403  403  403  in   in
+POST /staff/trials/<trial_id>/readers                  in   in   303  403  403  403  in   in
+GET  /staff/words                                      in   in   403  403  200  403  in   in
+GET  /staff/words/released                             in   in   403  200  403  403  in   in
+POST /staff/words/<response_id>/<item>                 in   in   403  403  404  403  in   in
+POST /staff/call-backs/<call_id>                       in   in   403  403  404  403  in   in
+GET  /staff/set-aside                                  in   in   403  200  403  403  in   in
+POST /staff/set-aside/<aside_id>                       in   in   403  404  403  403  in   in
+GET  /staff/people/<review_id>/tablet                  in   in   200  403  200  403  in   in
+POST /staff/people/<review_id>/tablet                  in   in   303  403  303  403  in   in
+POST /staff/people/<review_id>/tablets/close           in   in   303  403  303  403  in   in
+GET  /tablet/close                                     404  404  404  404  404  404  404  404
+POST /tablet/close                                     404  404  404  404  404  404  404  404
+GET  /staff/people/<review_id>/<person_id>/paper       in   in   200  403  200  403  in   in
+POST /staff/people/<review_id>/<person_id>/paper       in   in   422  403  422  403  in   in
+GET  /staff/sites/<site_id>/people/<person_id>/paper   in   in   404  403  404  403  in   in
+POST /staff/sites/<site_id>/people/<person_id>/paper   in   in   404  403  404  403  in   in
+GET  /staff/questionnaires                             in   in   200  200  200  403  in   in
+GET  /staff/paper                                      in   in   403  200  200  403  in   in
+POST /staff/paper                                      in   in   403  422  422  403  in   in
+GET  /staff/paper/<paper_id>/<int:number>              in   in   403  303  303  403  in   in
+POST /staff/paper/<paper_id>/<int:number>              in   in   403  303  303  403  in   in
+POST /staff/paper/<paper_id>/again                     in   in   403  303  303  403  in   in
+GET  /staff/paper/<paper_id>/differences               in   in   403  303  303  403  in   in
+POST /staff/paper/<paper_id>/differences               in   in   403  303  303  403  in   in
+GET  /staff/paper/<paper_id>/decision                  in   in   403  303  403  403  in   in
+POST /staff/paper/<paper_id>/decision                  in   in   403  303  403  403  in   in
+GET  /staff/people/<review_id>/<person_id>/parent      in   in   404  403  404  403  in   in
+POST /staff/people/<review_id>/<person_id>/parent      in   in   404  403  404  403  in   in
+GET  /staff/sites/<site_id>/rules                      in   in   200  403  403  403  in   in
+POST /staff/sites/<site_id>/rules                      in   in   422  403  403  403  in   in
+GET  /staff/trials/<trial_id>/terms                    in   in   200  200  403  403  in   in
+POST /staff/trials/<trial_id>/terms                    in   in   303  303  403  403  in   in
 GET  /staff/sites/<site_id>/people                     in   in   200  403  200  403  in   in
 GET  /staff/sites/<site_id>/people/add                 in   in   200  403  200  403  in   in
 POST /staff/sites/<site_id>/people/add                 in   in   422  403  422  403  in   in
@@ -87,6 +132,7 @@ GET  /dashboard/responses                              in   in   303  303  303  
 GET  /dashboard/<slug>/                                in   in   200  200  200  403  in   in
 GET  /dashboard/<slug>/responses                       in   in   200  200  200  403  in   in
 GET  /dashboard/<slug>/responses.csv                   in   in   200  200  200  403  in   in
+GET  /dashboard/<slug>/flow.csv                        in   in   403  200  403  403  in   in
 GET  /dashboard/outcomes                               in   in   403  303  403  403  in   in
 GET  /dashboard/<slug>/outcomes                        in   in   403  200  403  403  in   in
 GET  /dashboard/<slug>/outcomes/<code>                 in   in   403  200  403  403  in   in
@@ -198,7 +244,7 @@ def test_a_key_that_is_not_there_is_a_404_that_tells_nothing(
     app: Flask, session: Session, world: World, kind: str
 ) -> None:
     who = visitors.visitor(kind, app, session, world)
-    nothing = dict.fromkeys(("slug", "trial_id", "site_id", "review_id", "person_id", "user_id"), NOT_A_KEY)
+    nothing = dict.fromkeys(("slug", "trial_id", "site_id", "review_id", "person_id", "user_id", "paper_id"), NOT_A_KEY)
     for method, rule in KEYED:
         found = outcome_of(who.ask(method, path_of(rule, world, **nothing)))
         assert found == ("403" if ROWS[method, rule][kind] == "403" else "404"), f"{method} {rule}"

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGES = ("evalapp", "analysis", "instruments")
 SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 TEMPLATES = sorted((ROOT / "evalapp").rglob("*.html"))
-ANSWERS = frozenset({"Answer", "FreeText"})
+ANSWERS = frozenset({"Answer", "FreeText", "SetAside", "WordsDecision"})
 # Who may say that text is safe to show as it stands, and why.
 SAFE_MARKUP: dict[str, str] = {
     "evalapp/figures": "draws SVG whose every text is escaped where it is put in",
@@ -22,6 +22,8 @@ SAFE_MARKUP: dict[str, str] = {
 SAFE_PARTS = (
     """{{ ' aria-invalid="true"'|safe if fault }}""",
     """{% set described = (' aria-describedby="' ~ notes ~ '"')|safe if notes else "" %}""",  # ids made of item codes
+    """{{ ' aria-describedby="reach-fault" aria-invalid="true"'|safe if fault }}""",
+    """{{ ' aria-describedby="pin-fault" aria-invalid="true"'|safe if fault }}""",
     """{% set invalid = ' aria-invalid="true"'|safe if wrong else "" %}""",
 )
 ROUTES = sorted(

@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
 from evalapp import db, roster
-from evalapp.models import Membership, Review, Site, StaffSession, StaffUser, Trial, random_id
+from evalapp.models import Membership, Paper, Review, Site, StaffSession, StaffUser, Trial, random_id
+from evalapp.paper import entry
 from evalapp.survey import journey
 from evalapp.vault import Vault, hashed, new_key
 from tests import make
@@ -91,13 +92,14 @@ def member(session: Session, role: str, *, email: str | None = None, closed: boo
 
 @dataclass(frozen=True)
 class World:
-    """One trial with a site, a review and a person who has a card; a colleague; the keys that stand in paths."""
+    """One trial with a site, a review and a person who has a card and a paper; a colleague; the keys that stand in paths."""
 
     trial: Trial
     site: Site
     review: Review
     place: Membership
     colleague: StaffUser
+    paper: Paper
 
     @property
     def paths(self) -> dict[str, str]:
@@ -109,6 +111,10 @@ class World:
             "person_id": self.place.person_id,
             "user_id": self.colleague.id,
             "token": "0" * 48,
+            "aside_id": "0" * 16,
+            "response_id": "0" * 16,
+            "call_id": "0" * 16,
+            "paper_id": self.paper.id,
             "code": "blame",
             "name": "responses",
             "number": "1",
@@ -126,8 +132,9 @@ def world(engine: Engine, vault: Vault) -> World:
         place = make.person(session, review)
         make.card(session, place, vault)
         colleague = member(session, "coordinator", email="colleague@example.org")
+        paper = entry.issue(session, make.assignment(session, place), language="en", actor=colleague.id, now=NOW)
         session.commit()
-        return World(trial, site, review, place, colleague)
+        return World(trial, site, review, place, colleague, paper)
 
 
 def visitor(kind: str, app: Flask, session: Session, world: World) -> Browser:

@@ -1,5 +1,7 @@
 """A trial with open questionnaires, one of every kind of question, and people with cards."""
 
+import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -8,9 +10,11 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
+from werkzeug.serving import make_server
 
-from evalapp import responses
+from evalapp import create_app, responses
 from evalapp.codes import Code
+from evalapp.config import Settings
 from evalapp.db import Base
 from evalapp.models import Assignment, Membership, Response, Trial
 from evalapp.responses import Given
@@ -18,6 +22,7 @@ from evalapp.vault import Vault
 from instruments import library
 from instruments.files import Library, read
 from tests import make
+from tests.conftest import Clock
 from tests.survey.person import Somebody
 
 EVERY_KIND = read(Path(__file__).parent / "examples" / "every_kind" / "1.toml")
@@ -95,3 +100,17 @@ def real(world: World) -> World:
     world.trial.kind = "live"
     world.session.commit()
     return world
+
+
+@pytest.fixture
+def address(world: World, settings: Settings, clock: Clock) -> Iterator[str]:
+    """The app on a free port, without https as in a demonstration."""
+    app: Flask = create_app(Settings(**{**vars(settings), "https": False}), clock=clock)
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    running = threading.Thread(target=server.serve_forever)
+    running.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    running.join(10)
+    server.server_close()
+    app.extensions["evalapp"].engine.dispose()

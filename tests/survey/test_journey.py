@@ -68,7 +68,7 @@ def test_the_whole_way_from_code_to_receipt(world: World) -> None:
         "submitted",
         "en",
         "own_link",
-        "1",
+        "practitioner-E1-en",
     )
     assert world.stored(place) == {
         "agree": Given(4), "face": Given(3), "picture": Given(None, "prefer_not"), "rated": Given(10), "one": Given("blue"),
@@ -199,9 +199,7 @@ def test_the_wave_after_is_answered_with_the_same_code(world: World, clock: Cloc
 def test_what_closes_first_comes_first(world: World) -> None:
     place, code = world.person()
     second = make.review(world.session, make.site(world.session, world.trial, "Southport"), starts_on=date(2026, 3, 5))
-    make.roster.add_person(
-        world.session, second, "parent", person=world.session.get_one(make.roster.Person, place.person_id)
-    )
+    make.person(world.session, second, "parent", person=world.session.get_one(make.roster.Person, place.person_id))
     world.session.commit()
     person = world.somebody().enter(code)
     assert "until 4 March 2026" in person.words

@@ -10,9 +10,19 @@ from tests import make
 from tests.security import visitors
 
 PAGES_OF = {
-    "admin": ["Start", "Sites", "Reviews and people", "Board", "Accounts"],
-    "evaluator": ["Start", "Sites", "Board", "Outcomes", "Releases", "Funder page"],
-    "coordinator": ["Start", "Sites", "Reviews and people", "Board"],
+    "admin": ["Start", "Sites", "Reviews and people", "Messages", "Board", "Accounts"],
+    "evaluator": [
+        "Start",
+        "Sites",
+        "Paper",
+        "Board",
+        "Outcomes",
+        "Releases",
+        "Funder page",
+        "Released words",
+        "Pages set aside",
+    ],
+    "coordinator": ["Start", "Sites", "Reviews and people", "Messages", "Paper", "Board", "Words to read"],
     "funder": ["Start", "Funder page"],
 }
 

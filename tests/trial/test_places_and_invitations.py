@@ -9,7 +9,7 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from evalapp import audit, findings, responses, roster
-from evalapp.models import Assignment, Audit, InvitationDecision, Membership, Review, Wave
+from evalapp.models import Assignment, Audit, Membership, Review, Wave
 from evalapp.survey import journey
 from evalapp.vault import Vault
 from tests import make
@@ -18,6 +18,7 @@ from tests.security import visitors
 from tests.security.visitors import Browser, World
 
 JOINED = date(2026, 2, 20)
+YES = roster.Gate(safe=True, lawful=True, kind=True)
 
 
 @pytest.fixture
@@ -109,13 +110,14 @@ def test_a_site_whose_joining_is_not_recorded_asks_nobody_yet(session: Session) 
 
 def test_after_a_death_a_yes_asks_the_bereaved_form_alone_and_a_no_takes_it_back(session: Session) -> None:
     place = make.person(session, review_of(session, "death"), "parent", form="easy_read")
-    roster.decide(session, place, invite=True, reason=None, actor="lead", now=NOW)
+    roster.decide(session, place, YES, actor="lead", now=NOW)
     assert asked(session, place) == BEREAVED
-    roster.decide(session, place, invite=False, reason="not_kind_now", actor="lead", now=NOW)
+    roster.decide(session, place, roster.Gate(True, True, kind=False), actor="lead", now=NOW)
     assert asked(session, place) == {}
     last = roster.decision_on(session, place)
     assert last is not None
     assert (last.number, last.invite, last.reason) == (2, False, "not_kind_now")
+    assert (last.safe, last.lawful, last.kind) == (True, True, False)
     actions = session.scalars(select(Audit.action).order_by(Audit.id)).all()
     assert actions.count("invitation decided") == 2
     assert audit.first_break(session) is None
@@ -124,9 +126,9 @@ def test_after_a_death_a_yes_asks_the_bereaved_form_alone_and_a_no_takes_it_back
 def test_a_no_takes_back_what_nobody_began_and_keeps_what_somebody_did(session: Session, vault: Vault) -> None:
     place = make.person(session, review_of(session), "parent")
     make.answered(session, make.assignment(session, place, "before"), vault)
-    roster.decide(session, place, invite=False, reason="said_no", actor="lead", now=NOW)
+    roster.decide(session, place, roster.Gate(True, True, True, "said_no"), actor="lead", now=NOW)
     assert asked(session, place) == {"before": ["parent_before"]}
-    roster.decide(session, place, invite=True, reason=None, actor="lead", now=NOW)
+    roster.decide(session, place, YES, actor="lead", now=NOW)
     assert asked(session, place) == STANDARD
 
 
@@ -219,30 +221,12 @@ def test_people_are_added_for_a_site_and_get_cards_of_their_own(
     assert coordinator.get(f"{path}/{world.place.person_id}/card").status_code == 404  # of a review, not of the site
 
 
-def test_whether_to_ask_a_parent_is_decided_on_a_page(coordinator: Browser, session: Session, world: World) -> None:
-    review = make.review(session, session.merge(world.site), "Review 2", outcome="death")
-    place = make.person(session, review, "parent")
-    session.commit()
-    page = coordinator.get(f"/staff/people/{review.id}").get_data(as_text=True)
-    assert "No: nobody has decided" in page
-    path = f"/staff/people/{review.id}/{place.person_id}/invitation"
-    assert coordinator.fill(path, {"invite": "no", "reason": ""}).status_code == 422
-    assert coordinator.fill(path, {"invite": "", "reason": ""}).status_code == 422
-    assert coordinator.fill(path, {"invite": "no", "reason": "bad luck"}).status_code == 422
-    assert coordinator.fill(path, {"invite": "no", "reason": "not_lawful"}).status_code == 303
-    assert "not be lawful" in coordinator.get(f"/staff/people/{review.id}").get_data(as_text=True)
-    assert coordinator.fill(path, {"invite": "yes", "reason": "not_safe"}).status_code == 303
-    kept = session.scalars(select(InvitationDecision).order_by(InvitationDecision.number)).all()
-    assert [(one.invite, one.reason) for one in kept] == [(False, "not_lawful"), (True, None)]
-    assert asked(session, place) == BEREAVED
-    session.commit()
-    assert coordinator.get(f"/staff/people/{world.review.id}/{world.place.person_id}/invitation").status_code == 404
-
-
 def test_what_becomes_known_of_a_review_is_kept_and_changes_what_is_asked(
     coordinator: Browser, session: Session, world: World
 ) -> None:
     parent = make.person(session, session.merge(world.review), "parent")
+    session.commit()
+    assert asked(session, parent) == STANDARD
     session.commit()
     path = f"/staff/people/{world.review.id}/facts"
     facts = {
@@ -270,8 +254,10 @@ def test_what_becomes_known_of_a_review_is_kept_and_changes_what_is_asked(
 def test_a_parent_can_be_given_easy_read(coordinator: Browser, session: Session, world: World) -> None:
     path = f"/staff/people/{world.review.id}/add"
     sent = {"role": "parent", "agency": "", "level": "", "number": "1", "expected": "1", "reads": "easy_read"}
-    assert coordinator.fill(path, sent).status_code == 200
+    assert coordinator.fill(path, sent).status_code == 303  # no card before a lead has decided
     place = session.scalars(select(Membership).where(Membership.role == "parent")).one()
+    assert asked(session, place) == {}
+    roster.decide(session, place, YES, actor="lead", now=NOW)
     assert "parent_easy_read_before" in asked(session, place)["before"]
     session.commit()
     assert "easy read" in coordinator.get(f"/staff/people/{world.review.id}").get_data(as_text=True)
