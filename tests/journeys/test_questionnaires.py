@@ -238,7 +238,8 @@ def test_leaving_ends_the_visit_and_back_shows_nothing(demo: Demo, open_page: Op
     page.get_by_role("textbox").fill(card["code"])
     page.get_by_role("button", name="Continue").click()
     page.get_by_role("button", name="Leave now").click()
-    assert page.url.endswith("/exit")
+    page.wait_for_url("**/exit")
+    page.wait_for_load_state("load")  # the browser forgets what it kept before it can go back
     page.go_back()
     assert "/about" not in page.url or "code" in page.locator("main").inner_text().lower()
     page.goto("/about")
