@@ -136,7 +136,8 @@ def test_a_questionnaire_is_answered_and_stored_as_given(
                 expected[item.code] = answer_for(item, places[item.code])
                 give(page, item, expected[item.code])
         assert len(expected) > before, f"{page.url} asks nothing new"
-        go_on.click()
+        with page.expect_navigation():
+            go_on.click()
     assert page.url.endswith("/check")
     look(page, watch, wire, (language, "check"))
     page.locator("main form button").last.click()
