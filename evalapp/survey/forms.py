@@ -1,6 +1,7 @@
 """From questions to form fields and back: one reader for each kind of question, chosen by table."""
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from datetime import date
 from decimal import Decimal
@@ -21,7 +22,7 @@ _ARABIC = str.maketrans("٠١٢٣٤٥٦٧٨٩۰۱۲۳۴۵۶۷۸۹٫", "012345678
 LONGEST = {"short_text": 200, "long_text": 4000}
 
 
-class AnswerField(Field):  # type: ignore[misc]  # WTForms has no types
+class AnswerField(Field, ABC):  # type: ignore[misc]  # WTForms has no types
     """One question's inputs. `data` is a Given; `typed` holds what stood in each input, kept when it was wrong.
 
     `parts` are the endings of the names of its inputs; `drawn` names the template that draws them.
@@ -44,7 +45,7 @@ class AnswerField(Field):  # type: ignore[misc]  # WTForms has no types
             return
         self.typed = {part: formdata.getlist(self.name + part) for part in self.parts}
         try:
-            self.data = self._read()
+            self.data = self.given()
         except ValueError as error:
             self.data = BLANK
             self.process_errors.append(str(error))
@@ -58,11 +59,26 @@ class AnswerField(Field):  # type: ignore[misc]  # WTForms has no types
     def written(self, value: Any) -> dict[str, list[str]]:
         return {"": [str(value)]}
 
+    @abstractmethod
+    def given(self) -> Given:
+        """What the inputs say; ValueError with a sentence for the person."""
+
+    def one(self, part: str = "") -> str:
+        """The one text of an input, without the spaces around it."""
+        found = self.typed.get(part, [])
+        if len(found) > 1:
+            raise ValueError(gettext("Give one answer."))
+        return found[0].strip() if found else ""
+
+
+class BesideRefusals(AnswerField):
+    """Inputs for a value, and the refusals beside them: one or the other."""
+
+    @abstractmethod
     def read(self) -> Any:
         """The value in the inputs, None when they are empty; ValueError with a sentence for the person."""
-        raise NotImplementedError
 
-    def _read(self) -> Given:
+    def given(self) -> Given:
         value, refused = self.read(), [one for one in self.typed.get("-no", []) if one]
         if not refused:
             return Given(value)
@@ -71,13 +87,6 @@ class AnswerField(Field):  # type: ignore[misc]  # WTForms has no types
         if len(refused) > 1 or refused[0] not in dict(self.refusals):
             raise ValueError(gettext("Choose one of the answers."))
         return Given(None, refused[0])
-
-    def one(self, part: str = "") -> str:
-        """The one text of an input, without the spaces around it."""
-        found = self.typed.get(part, [])
-        if len(found) > 1:
-            raise ValueError(gettext("Give one answer."))
-        return found[0].strip() if found else ""
 
 
 class OneOfSeveral(AnswerField):
@@ -90,7 +99,7 @@ class OneOfSeveral(AnswerField):
         chosen = given.reason if given.reason is not None else given.value
         return {} if chosen is None else {"": [str(chosen)]}
 
-    def _read(self) -> Given:
+    def given(self) -> Given:
         typed = self.one()
         if not typed:
             return BLANK
@@ -102,7 +111,7 @@ class OneOfSeveral(AnswerField):
         return Given(values[typed])
 
 
-class SomeOfSeveral(AnswerField):
+class SomeOfSeveral(BesideRefusals):
     """Boxes to tick."""
 
     drawn = "boxes"
@@ -117,7 +126,7 @@ class SomeOfSeveral(AnswerField):
         return [code for code in self.item.codes if str(code) in ticked] or None
 
 
-class NumberField(AnswerField):
+class NumberField(BesideRefusals):
     """A number in English or Arabic figures: no thousands, no exponents, no figures that only look alike."""
 
     drawn = "number"
@@ -146,7 +155,7 @@ class NumberField(AnswerField):
             raise ValueError(gettext("Write a number that is not above %(high)s.", high=high))
 
 
-class DateField(AnswerField):
+class DateField(BesideRefusals):
     """A date as day, month and year: three small boxes, because pickers and placeholders trip people up."""
 
     parts = ("-day", "-month", "-year", "-no")
@@ -174,7 +183,7 @@ class DateField(AnswerField):
         return day.isoformat()
 
 
-class TextField(AnswerField):
+class TextField(BesideRefusals):
     """Words in the person's own script and direction, kept as written but for characters nobody can see or print."""
 
     parts = ("", "-erase")
