@@ -29,9 +29,12 @@ PERSON = "0123 4567 89ab cdef"
 NOT_NEUTRAL = re.compile(r"safeguard|child|agency|police|parent|trial|plentyn|diogelu|asiantaeth", re.IGNORECASE)
 
 
+LONGEST = ("NNNN-NNNN-NNNN", "WWWW-WWWW-WWWW")  # to say, and to draw
+
+
 def sheet(count: int = 11, **how: object) -> tuple[list[str], str]:
     """Some cards: their codes and the document."""
-    codes = [str(new_code()) for _ in range(count)]
+    codes = [*LONGEST, *(str(new_code()) for _ in range(count))][:count]
     made = cards.faces(codes, DOOR)
     rows = [cards.Row(number, PERSON, "Practitioner, police") for number in range(1, count + 1)]
     drawn = cards.sheet(made, rows, door=DOOR, ends_on=date(2027, 5, 4), where="Review 1, Northtown", **how)  # type: ignore[arg-type]
