@@ -18,6 +18,7 @@ from evalapp.cli import main
 from evalapp.languages import LANGUAGES
 from tests.chromium import chromium
 from tests.dashboard import truths
+from tests.journeys import checks
 from tests.servers import Server
 
 TARGET = Path(__file__).parent.parent / "docs" / "pictures"
@@ -33,6 +34,15 @@ PAGES = {
 }
 
 
+def to_the_questions(page: Page) -> None:
+    """From a typed code to the first question: what it is about, and a yes."""
+    forth = page.get_by_role("button", name="Continue").or_(page.get_by_role("link", name="Continue"))
+    for _ in range(2):
+        checks.go_on(page, forth.first)
+    page.check("input[name=agreed][value=yes]")
+    checks.go_on(page, forth.first)
+
+
 def phone(browser: Browser, server: Server, code: str) -> None:
     page = browser.new_page(
         java_script_enabled=False,
@@ -42,10 +52,7 @@ def phone(browser: Browser, server: Server, code: str) -> None:
     )
     page.goto("/")
     page.get_by_role("textbox").fill(code)
-    for _ in range(2):
-        page.get_by_role("button", name="Continue").or_(page.get_by_role("link", name="Continue")).first.click()
-    page.check("input[name=agreed][value=yes]")
-    page.get_by_role("button", name="Continue").click()
+    to_the_questions(page)
     page.locator("fieldset").first.locator("input").nth(3).check()
     keep(page.screenshot(), TARGET / "question.png")
 
@@ -55,13 +62,10 @@ def first_page(browser: Browser, server: Server, code: str) -> Iterator[tuple[st
     page = browser.new_page(java_script_enabled=False, viewport={"width": 360, "height": 440}, base_url=server.base_url)
     page.goto("/")
     page.get_by_role("textbox").fill(code)
-    for _ in range(2):
-        page.get_by_role("button", name="Continue").or_(page.get_by_role("link", name="Continue")).first.click()
-    page.check("input[name=agreed][value=yes]")
-    page.get_by_role("button", name="Continue").click()
+    to_the_questions(page)
     for spoken, language in LANGUAGES.items():
         if spoken != "en":
-            page.get_by_role("button", name=language).click()
+            checks.go_on(page, page.get_by_role("button", name=language))
             page.wait_for_selector(f"html[lang={spoken}]")
         page.wait_for_load_state("networkidle")  # a picture taken while a page is being exchanged fails now and then
         yield language, page.screenshot()
@@ -106,7 +110,7 @@ def signed_in(browser: Browser, server: Server, email: str, password: str) -> Pa
     page.goto("/staff/sign-in")
     page.get_by_label("E-mail").fill(email)
     page.get_by_label("Password").fill(password)
-    page.locator("main").get_by_role("button").click()
+    checks.go_on(page, page.locator("main").get_by_role("button"))
     page.wait_for_url("**/staff/")
     return page
 

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import CDPSession, Page
+from playwright.sync_api import CDPSession, Locator, Page
 
 SMALLEST_TARGET = 24
 MOST_BYTES = 10_240
@@ -24,6 +24,12 @@ _SMALL_TARGETS = """smallest => {
   }
   return found;
 }"""
+
+
+def go_on(page: Page, control: Locator) -> None:
+    """Press what leads to another page, and wait until that page is there and whole."""
+    with page.expect_navigation():
+        control.click()
 
 
 def violations(page: Page) -> list[str]:

@@ -38,7 +38,7 @@ def opened(browser: Browser, served: Server, *, script: bool, size: dict[str, in
     page.goto("/staff/sign-in")
     page.get_by_label("E-mail").fill(EMAIL)
     page.get_by_label("Password").fill(make.PASSWORD)
-    page.locator("main").get_by_role("button").click()
+    checks.go_on(page, page.locator("main").get_by_role("button"))
     page.wait_for_url("**/staff/")
     return page, watch
 

@@ -98,8 +98,8 @@ def answered(page: Page, instrument: Instrument, see: Callable[[list[Item]], Non
             if item.kind != "information":
                 expected[item.code] = answer_to(item, places[item.code])
                 give(page, item, expected[item.code])
-        with page.expect_navigation():  # the same page comes back where an answer made another question appear on it
-            page.locator("main form button[value='next']").click()
+        # the same page comes back where an answer made another question appear on it
+        checks.go_on(page, page.locator("main form button[value='next']"))
     raise AssertionError(f"it never ends: {page.url}")
 
 
@@ -122,7 +122,7 @@ def test_a_questionnaire_brought_in_is_answered_and_stored_as_given(
 
     expected = answered(page, instrument, see)
     assert page.url.endswith("/check"), CONTINUE[language]
-    page.locator("main form button").last.click()
+    checks.go_on(page, page.locator("main form button").last)
     assert page.url.endswith("/done")
     receipt = page.locator(".receipt").inner_text().strip()
     response, given, _ = stored(demo, receipt)

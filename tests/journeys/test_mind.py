@@ -49,7 +49,7 @@ def new_card(demo: Demo, instrument: str) -> tuple[str, str]:
 
 
 def press(page: Page, name: str) -> None:
-    page.locator("main").get_by_role("button", name=name).click()
+    checks.go_on(page, page.locator("main").get_by_role("button", name=name))
 
 
 def test_consent_answers_then_delete_with_a_receipt(demo: Demo, open_page: Opener) -> None:
@@ -61,7 +61,7 @@ def test_consent_answers_then_delete_with_a_receipt(demo: Demo, open_page: Opene
     press(page, "Continue")
     page.wait_for_load_state("load")  # or what is left of this page counts as the next one's
     wire.taken()
-    page.locator("footer").get_by_role("link", name="Change your mind").click()
+    checks.go_on(page, page.locator("footer").get_by_role("link", name="Change your mind"))
     look(page, watch, wire, "change")
     press(page, "Continue")  # nothing chosen
     assert page.locator("[role=alert]").count() == 1
@@ -133,8 +133,8 @@ def test_a_parent_reads_decides_on_their_child_and_stops_it(
         _look(page, watch, size, "permission given")
         press(page, "Stop it")
         assert "You said no" in page.locator("main").inner_text()
-        page.locator("main").get_by_role("link", name="Go on").click()
-        page.get_by_role("link", name="What happens to what I say").click()
+        checks.go_on(page, page.locator("main").get_by_role("link", name="Go on"))
+        checks.go_on(page, page.get_by_role("link", name="What happens to what I say"))
         _look(page, watch, size, "said")
         with database(demo)[0] as session:
             assert not roster.has_parents_yes(session, young_id)

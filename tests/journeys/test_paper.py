@@ -5,7 +5,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 from sqlalchemy import select
 
 from evalapp import config, db, responses
@@ -94,13 +94,13 @@ def test_a_paper_is_printed_typed_by_two_people_settled_and_stored(
     first.goto(f"/staff/people/{place.review_id}/{place.person_id}/paper")
     seen(first, first_watch, PHONE)
     first.locator(f"input[value='{assignment_id}']").check()
-    first.get_by_role("button", name="Make the paper").click()
+    checks.go_on(first, first.get_by_role("button", name="Make the paper"))
     serial = first.locator(".serial").first.inner_text()
     assert re.fullmatch(r"[0-9A-Z]{4}-[0-9A-Z]{4}", serial)
     seen(first, first_watch, PHONE)
 
     type_in(first, first_watch, PHONE, serial, name, day, {"BLG1": "5"})
-    assert "somebody else has to type the same paper" in first.locator("main").inner_text()
+    expect(first.locator("main")).to_contain_text("somebody else has to type the same paper")
     second, second_watch = open_page(size=DESKTOP)
     sign_in(second, demo, "evaluator")
     type_in(second, second_watch, DESKTOP, serial, name, day, {"BLG1": "p"})
@@ -110,7 +110,7 @@ def test_a_paper_is_printed_typed_by_two_people_settled_and_stored(
     second.get_by_label("First: 5: Strongly agree").check()
     second.get_by_role("button", name="Store the paper").dblclick()
     second.wait_for_url("**/staff/paper")
-    assert "stored" in second.locator("main").inner_text()
+    expect(second.locator("main")).to_contain_text("stored")
 
     settings = settings_of(demo)
     engine = db.make_engine(settings.database_url)
@@ -133,7 +133,7 @@ def test_cards_are_shown_once_and_print_eight_on_a_sheet(demo: Demo, open_page: 
     seen(page, watch, PHONE)
     page.get_by_label("Role in this review").select_option("practitioner")
     page.get_by_label("How many people").fill("9")
-    page.get_by_role("button", name="Add them and make the cards").click()
+    checks.go_on(page, page.get_by_role("button", name="Add them and make the cards"))
     seen(page, watch, PHONE)
     codes = page.locator(".code").all_inner_texts()
     assert len(set(codes)) == 9

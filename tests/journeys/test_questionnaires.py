@@ -95,20 +95,20 @@ def at_the_questions(demo: Demo, page: Page, watch: Watch, wire: checks.Wire, co
     """From the first page to the first question: language, code, what it is about, consent."""
     page.goto("/")
     if language == "cy":
-        page.get_by_role("button", name="Cymraeg").click()
+        checks.go_on(page, page.get_by_role("button", name="Cymraeg"))
     assert page.locator("html").get_attribute("lang") == language
     wire.taken()
     page.reload() if language == "en" else page.goto("/?language=cy")
     look(page, watch, wire, (language, "door"))
     page.get_by_role("textbox").fill(code.lower().replace("-", " "))
     go_on = page.get_by_role("button", name=CONTINUE[language])
-    go_on.click()
+    checks.go_on(page, go_on)
     assert page.url.endswith("/about")
     look(page, watch, wire, (language, "about"))
-    page.get_by_role("link", name=CONTINUE[language]).or_(go_on).click()
+    checks.go_on(page, page.get_by_role("link", name=CONTINUE[language]).or_(go_on))
     look(page, watch, wire, (language, "consent"))
     page.check("input[name=agreed][value=yes]")
-    go_on.click()
+    checks.go_on(page, go_on)
 
 
 @pytest.mark.parametrize("language", ["en", "cy"])
@@ -136,11 +136,10 @@ def test_a_questionnaire_is_answered_and_stored_as_given(
                 expected[item.code] = answer_for(item, places[item.code])
                 give(page, item, expected[item.code])
         assert len(expected) > before, f"{page.url} asks nothing new"
-        with page.expect_navigation():
-            go_on.click()
+        checks.go_on(page, go_on)
     assert page.url.endswith("/check")
     look(page, watch, wire, (language, "check"))
-    page.locator("main form button").last.click()
+    checks.go_on(page, page.locator("main form button").last)
     assert page.url.endswith("/done")
     look(page, watch, wire, (language, "done"))
     receipt = re.search(r"[0-9A-HJKMNP-TV-Z]{4}-[0-9A-HJKMNP-TV-Z]{4}", page.locator("main").inner_text())
@@ -159,13 +158,13 @@ def test_a_code_whose_questionnaires_are_done_says_thank_you_and_shows_no_answer
     card = demo.take("manager", "before")
     page, watch = open_page()
     at_the_questions(demo, page, watch, checks.Wire(page), card["code"], "en")
-    page.get_by_role("button", name="Skip the rest").click()
-    page.locator("main form button").last.click()
+    checks.go_on(page, page.get_by_role("button", name="Skip the rest"))
+    checks.go_on(page, page.locator("main form button").last)
     receipt = page.locator(".receipt").inner_text()
     again, _ = open_page()
     again.goto("/")
     again.get_by_role("textbox").fill(card["code"])
-    again.get_by_role("button", name="Continue").click()
+    checks.go_on(again, again.get_by_role("button", name="Continue"))
     assert "thank you" in again.locator("main").inner_text().lower()
     assert receipt not in again.content()
 
@@ -177,10 +176,10 @@ def test_the_story_s_year_is_the_trial_s(demo: Demo, open_page: Opener) -> None:
     page, _ = open_page()
     page.goto("/")
     page.get_by_role("textbox").fill(card["code"])
-    page.get_by_role("button", name="Continue").click()
+    checks.go_on(page, page.get_by_role("button", name="Continue"))
     for number in (2, 3):
         assert page.url.endswith(f"/q/{number}")
-        page.get_by_role("button", name="Continue").click()
+        checks.go_on(page, page.get_by_role("button", name="Continue"))
     legend = page.locator("legend").inner_text()
     assert re.search(r"hoped for in 20\d\d has come true", legend)
 
@@ -193,7 +192,7 @@ def test_a_link_fills_in_the_code_and_leaves_no_trace_of_it(demo: Demo, open_pag
     page.goto(card["link"].replace(demo.written["base_url"], demo.server.base_url))
     page.wait_for_function("document.querySelector('input[name=code]').value !== ''")
     assert "#" not in page.url
-    page.get_by_role("button", name="Continue").click()
+    checks.go_on(page, page.get_by_role("button", name="Continue"))
     assert page.url.endswith("/about")
     watch.assert_quiet()
     assert not any(card["code"] in url or card["code"].replace("-", "") in url for url in asked)
@@ -205,7 +204,7 @@ def test_someone_who_stopped_goes_on_where_they_were_and_sees_no_earlier_answer(
     page, _ = open_page()
     page.goto("/")
     page.get_by_role("textbox").fill(card["code"])
-    page.get_by_role("button", name="Continue").click()
+    checks.go_on(page, page.get_by_role("button", name="Continue"))
     assert "/q/" in page.url
     assert not page.url.endswith("/q/1")
     page.goto("/q/1")
@@ -217,10 +216,10 @@ def test_back_and_a_double_click_lose_and_double_nothing(demo: Demo, open_page: 
     page, _ = open_page(script=True)
     page.goto("/")
     page.get_by_role("textbox").fill(card["code"])
-    page.get_by_role("button", name="Continue").click()
-    page.get_by_role("link", name="Continue").or_(page.get_by_role("button", name="Continue")).click()
+    checks.go_on(page, page.get_by_role("button", name="Continue"))
+    checks.go_on(page, page.get_by_role("link", name="Continue").or_(page.get_by_role("button", name="Continue")))
     page.check("input[name=agreed][value=yes]")
-    page.get_by_role("button", name="Continue").click()
+    checks.go_on(page, page.get_by_role("button", name="Continue"))
     page.locator("fieldset input[value='4']").first.check()
     page.get_by_role("button", name="Continue").dblclick()
     page.wait_for_url("**/q/2")
@@ -228,7 +227,7 @@ def test_back_and_a_double_click_lose_and_double_nothing(demo: Demo, open_page: 
     assert page.locator("fieldset input[value='4']").first.is_checked()
     page.go_back()
     page.go_forward()
-    page.get_by_role("button", name="Continue").click()
+    checks.go_on(page, page.get_by_role("button", name="Continue"))
     page.wait_for_url("**/q/2")
 
 
@@ -237,8 +236,8 @@ def test_leaving_ends_the_visit_and_back_shows_nothing(demo: Demo, open_page: Op
     page, _ = open_page()
     page.goto("/")
     page.get_by_role("textbox").fill(card["code"])
-    page.get_by_role("button", name="Continue").click()
-    page.get_by_role("button", name="Leave now").click()
+    checks.go_on(page, page.get_by_role("button", name="Continue"))
+    checks.go_on(page, page.get_by_role("button", name="Leave now"))
     page.wait_for_url("**/exit")
     page.wait_for_load_state("load")  # the browser forgets what it kept before it can go back
     page.go_back()

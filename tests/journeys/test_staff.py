@@ -37,7 +37,7 @@ def sign_in(page: Page, demo: Demo, role: str) -> None:
     page.goto("/staff/sign-in")
     page.get_by_label("E-mail").fill(known["email"])
     page.get_by_label("Password").fill(known["password"])
-    page.locator("main").get_by_role("button").click()
+    checks.go_on(page, page.locator("main").get_by_role("button"))
     page.wait_for_url("**/staff/")
 
 
@@ -78,7 +78,7 @@ def test_a_wrong_password_says_so_and_shows_nothing(demo: Demo, open_page: Opene
     page.goto("/staff/sign-in")
     page.get_by_label("E-mail").fill("nobody@example.org")
     page.get_by_label("Password").fill("not the password at all")
-    page.locator("main").get_by_role("button").click()
+    checks.go_on(page, page.locator("main").get_by_role("button"))
     assert page.url.endswith("/staff/sign-in")
     assert page.locator("[role=alert]").count() == 1
     assert page.get_by_label("Password").input_value() == ""

@@ -8,6 +8,7 @@ from playwright.sync_api import Browser, Page, expect
 from evalapp.responses import Given
 from tests import make
 from tests.conftest import NOW, Clock
+from tests.journeys import checks
 from tests.survey.conftest import World
 from tests.survey.test_pages import looked_at, press
 
@@ -23,23 +24,22 @@ def made_a_tablet(world: World, address: str, page: Page) -> None:
     page.goto(f"{address}/staff/sign-in")
     page.fill("#email", "coordinator@example.org")
     page.fill("#password", make.PASSWORD)
-    page.click("main button")
-    page.wait_for_url("**/staff/")
+    checks.go_on(page, page.locator("main button"))
     page.goto(f"{address}/staff/people/{review}")
-    page.get_by_role("link", name="Make this device a tablet").click()
-    page.get_by_role("button", name="Make this device a tablet").click()
+    checks.go_on(page, page.get_by_role("link", name="Make this device a tablet"))
+    checks.go_on(page, page.get_by_role("button", name="Make this device a tablet"))
     page.wait_for_url(f"{address}/")
 
 
 def enter(page: Page, code: str) -> None:
     page.fill("#code", code)
-    page.click("main button.main")
+    checks.go_on(page, page.locator("main button.main"))
 
 
 def answer(page: Page, address: str, planted: str) -> None:
     page.goto(f"{address}/consent")
     page.check("#yes")
-    page.click("main button.main")
+    checks.go_on(page, page.locator("main button.main"))
     page.check("#a-agree-5")
     for number in (1, 2, 4):
         page.wait_for_url(f"**/q/{number}")
@@ -61,10 +61,10 @@ def test_the_second_person_finds_nothing_of_the_first(
     made_a_tablet(world, address, page)
     enter(page, str(one))
     answer(page, address, "A planted phrase")
-    page.click("main button.main")
+    checks.go_on(page, page.locator("main button.main"))
     expect(page.locator(".receipt")).to_be_visible()
     receipt = page.locator(".receipt").inner_text()
-    page.get_by_role("link", name="Close my pages").click()
+    checks.go_on(page, page.get_by_role("link", name="Close my pages"))
     page.wait_for_url(f"{address}/")
     for _ in range(12):
         page.go_back()
@@ -78,7 +78,7 @@ def test_the_second_person_finds_nothing_of_the_first(
     enter(page, str(two))
     answer(page, address, "Other words")
     assert "A planted phrase" not in page.content()
-    page.click("main button.main")
+    checks.go_on(page, page.locator("main button.main"))
     page.wait_for_url("**/done")
     assert [world.stored(place)["lines"] for place in (first, second)] == [
         Given("A planted phrase"),
@@ -101,7 +101,7 @@ def test_a_tablet_left_lying_asks_and_then_goes_back_to_the_code_page(
     enter(page, str(code))
     page.goto(f"{address}/consent")
     page.check("#yes")
-    page.click("main button.main")
+    checks.go_on(page, page.locator("main button.main"))
     page.check("#a-agree-5")
     page.click(PRESS)
     page.wait_for_url("**/q/2")
@@ -131,15 +131,15 @@ def test_the_tablet_s_pages_have_no_barrier(world: World, address: str, browser:
     enter(page, str(places[0][1]))
     page.goto(f"{address}/consent")
     page.check("#yes")
-    page.click("main button.main")
+    checks.go_on(page, page.locator("main button.main"))
     faults["question"] = looked_at(page, width)
     press(page, "button[value=pin]")
     faults["choose a PIN"] = looked_at(page, width)
     page.fill("#pin", "1234")
-    page.click("main button.main")
+    checks.go_on(page, page.locator("main button.main"))
     faults["too easy"] = looked_at(page, width)
     page.fill("#pin", "2580")
-    page.click("main button.main")
+    checks.go_on(page, page.locator("main button.main"))
     page.check("#a-agree-5")
     press(page, "button[value=stop]")
     faults["stopped"] = looked_at(page, width)
